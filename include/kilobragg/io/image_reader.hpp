@@ -1,0 +1,34 @@
+// Opens image files of every supported format and gives their geometry and frames.
+#pragma once
+
+#include "kilobragg/models/experiment.hpp"
+#include "kilobragg/models/image.hpp"
+
+#include <memory>
+#include <string>
+
+namespace kilobragg::io {
+
+/// A file (or master file) of images with its geometry. Not shared between threads.
+class ImageReader {
+public:
+  virtual ~ImageReader() = default;
+  virtual std::int64_t frame_count() const = 0;
+  /// Geometry, the same for every frame.
+  virtual std::shared_ptr<const models::Detector> detector() const = 0;
+  /// Beam of one frame with its wavelength and spectrum.
+  virtual models::Beam beam(std::int64_t frame) const = 0;
+  /// Pixels of one frame, decoded, with layout and static mask. Throws core::Error naming file and
+  /// frame when the frame cannot be read.
+  virtual models::Image read(std::int64_t frame) = 0;
+  /// Fixed at first sight: hash of the first frame's raw bytes, its shape and type, start time.
+  virtual std::string content_id() const = 0;
+  /// Path, dataset and content id for a frame.
+  virtual models::ImageSource source(std::int64_t frame) const = 0;
+};
+
+/// Chooses the reader by content: HDF5 (NXmx, DECTRIS master), CBF (miniCBF, imgCIF) or .expt.
+/// `dataset` picks one of several; empty = the signal of the default entry. Throws core::Error.
+std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset = {});
+
+} // namespace kilobragg::io

@@ -1,0 +1,54 @@
+// Shards: append-only logs of one rank's results, a record per image; composites are derived.
+#pragma once
+
+#include "kilobragg/models/still_result.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kilobragg::io {
+
+/// Appends results to one shard. Each append is flushed to the operating system before it returns,
+/// so a killed process loses at most the image in hand.
+class ShardWriter {
+public:
+  /// Opens `path` for appending; a torn record at the end is cut off first. `run` is the JSON
+  /// header record (options, versions) written when the file is new.
+  ShardWriter(const std::string& path, const std::string& run);
+  ~ShardWriter();
+  ShardWriter(ShardWriter&&) noexcept;
+  /// Throws core::Error naming the file when the record cannot be written in full (disk full).
+  void append(const models::StillResult& result);
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What a scan of a shard found.
+struct ShardSummary {
+  std::string run;              ///< the JSON header record
+  std::size_t records = 0;
+  bool torn = false;            ///< ended in a bad or half-written record
+  std::uint64_t good_bytes = 0; ///< length of the good part
+};
+
+/// Calls `visit` for each whole record in order; stops at the first bad one. Throws core::Error if
+/// the file is no shard.
+ShardSummary read_shard(const std::string& path,
+                        const std::function<void(models::StillResult&&)>& visit);
+
+/// Which composite files to write (output.strong_filename and so on; empty = none).
+struct CompositeNames {
+  std::string strong = "idx-{:04d}_strong", indexed = "idx-{:04d}_indexed",
+              refined = "idx-{:04d}_refined", integrated = "idx-{:04d}_integrated";
+};
+
+/// Derives idx-NNNN_{strong,indexed,refined,integrated}.{expt,refl} from one shard into `directory`.
+/// NNNN = `number`. Returns the files written.
+std::vector<std::string> write_composites(const std::string& shard, const std::string& directory,
+                                          int number, const CompositeNames& names = {});
+
+} // namespace kilobragg::io

@@ -1,0 +1,62 @@
+// What becomes of one still: its exit state and everything that was found.
+#pragma once
+
+#include "kilobragg/models/experiment.hpp"
+#include "kilobragg/models/lattice.hpp"
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kilobragg::models {
+
+/// How a still ends; each image ends in exactly one. The words written to logs are DIALS's where it
+/// has one: `not_enough_spots_N`, `too_many_spots_N`, `indexing_failed_N`, `refine_failed_N`,
+/// `integrate_failed_N`, `integrate_ok_N`, `spotfinding_exception`, `preprocess_exception`.
+enum class ExitState {
+  PreprocessException, ///< the image could not be read or decoded
+  SpotfindingException,
+  SpotfindingOk,       ///< finished there because dispatch.index=False
+  NotEnoughSpots,
+  TooManySpots,
+  IndexingFailed,
+  IndexOk,             ///< finished there because dispatch.integrate=False
+  RefineFailed,
+  IntegrateFailed,
+  IntegrateOk,
+};
+inline constexpr int exit_state_count = 10;
+
+/// "integrate_ok" and so on: the word without its number.
+std::string_view word(ExitState state);
+/// Inverse of word(); throws core::Error on an unknown word.
+ExitState exit_state_from_word(std::string_view word);
+
+/// Steps whose time is kept for each still.
+enum class Step { Read, Spotfind, Index, Refine, Integrate, Write };
+inline constexpr int step_count = 6;
+
+/// A lattice with its integrated reflections.
+struct IntegratedLattice {
+  Lattice lattice;
+  std::string identifier;
+  std::vector<IntegratedReflection> reflections;
+};
+
+struct StillResult {
+  ImageSource source;
+  Beam beam;
+  std::shared_ptr<const Detector> detector;
+  ExitState state = ExitState::PreprocessException;
+  int count = 0;       ///< the N of the state line: spots, indexed spots or reflections
+  std::string message; ///< why, for a failing state
+  SpotList spots;
+  std::vector<IntegratedLattice> lattices;
+  std::array<double, step_count> seconds{}; ///< wall time of each Step
+
+  /// "integrate_ok_200": word and count as in DIALS's debug_<rank>.txt.
+  std::string state_line() const;
+};
+
+} // namespace kilobragg::models
