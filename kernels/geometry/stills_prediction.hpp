@@ -8,9 +8,8 @@ namespace kilobragg {
 /// The ray of one reflection of a still. q is turned by the least angle that brings it onto the
 /// Ewald sphere, about the axis perpendicular to q and the beam (Sauter et al. 2014, section 2).
 struct StillsRay {
-  Vec3 s1; ///< diffracted vector, length |s0| (1/angstrom)
-  double delta_psi =
-      0; ///< that angle (rad), in DIALS's sign: positive while q is inside the sphere
+  Vec3 s1;              ///< diffracted vector, length |s0| (1/angstrom)
+  double delta_psi = 0; ///< that angle (rad), signed as in DIALS: positive for q inside the sphere
   /// False where no such rotation exists: q = 0, q along the beam, or |q| >= 2 |s0|. The rest of the
   /// struct then means nothing.
   bool valid = false;
