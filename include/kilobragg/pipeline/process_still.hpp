@@ -1,0 +1,59 @@
+// One still in, one result out: how the stages follow each other. No files, no MPI, re-entrant.
+#pragma once
+
+#include "kilobragg/indexing/indexer.hpp"
+#include "kilobragg/integration/integrate_still.hpp"
+#include "kilobragg/models/still_result.hpp"
+#include "kilobragg/spotfinding/spot_finder.hpp"
+
+#include <optional>
+
+namespace kilobragg::pipeline {
+
+/// dispatch.hit_finder.*
+struct HitFinderParams {
+  bool enable = true;
+  std::optional<int> minimum_number_of_reflections = 16;
+  std::optional<int> maximum_number_of_reflections;
+};
+
+/// Everything that decides what becomes of a still.
+struct StillParams {
+  bool find_spots = true, index = true, refine = false, integrate = true; ///< dispatch.*
+  bool squash_errors = true; ///< a failing stage becomes an exit state instead of an exception
+  HitFinderParams hit_finder;
+  spotfinding::SpotfinderParams spotfinder;
+  indexing::IndexingParams indexing;
+  integration::IntegrationParams integration;
+};
+
+/// What is known about a still before its stages run.
+struct StillInput {
+  models::ImageSource source;
+  models::Beam beam;
+  std::shared_ptr<const models::Detector> detector;
+};
+
+/// Runs the stages on one still after another. Holds their scratch, so keep one per thread.
+class StillProcessor {
+public:
+  /// Throws core::Error on parameters that cannot work (a cell that contradicts its space group).
+  explicit StillProcessor(const StillParams& params);
+
+  /// Find spots, test for a hit, map, index, refine, integrate. Never throws for what the image
+  /// holds: a failing stage ends in its exit state with a message (unless squash_errors is off).
+  /// Fills everything of the result but seconds[Read] and seconds[Write].
+  models::StillResult process(const StillInput& input, const models::Image& image);
+
+private:
+  bool find_spots(models::StillResult& result, const models::Image& image);
+  bool index(models::StillResult& result);
+  bool refine(models::StillResult& result);
+  void integrate(models::StillResult& result, const models::Image& image);
+
+  StillParams params_;
+  spotfinding::SpotFinder finder_;
+  std::optional<indexing::Indexer> indexer_;
+};
+
+} // namespace kilobragg::pipeline
