@@ -18,13 +18,13 @@ struct Spectrum {
 
 /// Beam model with dxtbx's conventions.
 struct Beam {
-  Vec3 direction{0, 0, 1}; ///< unit vector from sample to source
-  double wavelength = 1;   ///< angstrom; the weighted mean where there is a spectrum
-  double divergence = 0;   ///< deg
+  Vec3 direction{0, 0, 1};     ///< unit vector from sample to source
+  double wavelength = 1;       ///< angstrom; the weighted mean where there is a spectrum
+  double divergence = 0;       ///< deg
   double sigma_divergence = 0; ///< deg
   Vec3 polarization_normal{0, 1, 0};
   double polarization_fraction = 0.999;
-  double flux = 0;         ///< photons/s, 0 = unknown
+  double flux = 0; ///< photons/s, 0 = unknown
   double transmission = 1;
   Spectrum spectrum;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/geometry/mat3.hpp"
+
 #include "kilobragg/models/symmetry.hpp"
 
 #include <optional>

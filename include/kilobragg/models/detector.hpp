@@ -33,20 +33,22 @@ struct Frame {
 /// One flat rectangle of pixels. Frame in laboratory coordinates.
 struct Panel {
   std::string name, type = "SENSOR_PAD", material, identifier;
-  Frame frame;                                ///< laboratory frame (mm)
-  std::array<double, 2> pixel_size{0.1, 0.1}; ///< fast, slow (mm)
-  std::array<int, 2> image_size{0, 0};        ///< fast, slow (pixels)
-  std::array<int, 2> raw_image_offset{0, 0};  ///< fast, slow: where it starts in a shared image
+  Frame frame;                                   ///< laboratory frame (mm)
+  std::array<double, 2> pixel_size{0.1, 0.1};    ///< fast, slow (mm)
+  std::array<int, 2> image_size{0, 0};           ///< fast, slow (pixels)
+  std::array<int, 2> raw_image_offset{0, 0};     ///< fast, slow: where it starts in a shared image
   std::array<double, 2> trusted_range{0, 65535}; ///< inclusive at both ends
-  double thickness = 0;                       ///< sensor thickness (mm)
-  double mu = 0;                              ///< 1/mm
-  double gain = 1, pedestal = 0;              ///< photons = (raw - pedestal) / gain
+  double thickness = 0;                          ///< sensor thickness (mm)
+  double mu = 0;                                 ///< 1/mm
+  double gain = 1, pedestal = 0;                 ///< photons = (raw - pedestal) / gain
   std::optional<Parallax> parallax;
-  std::vector<std::array<int, 4>> mask;       ///< untrusted rectangles x0, y0, x1, y1 (half open)
+  std::vector<std::array<int, 4>> mask; ///< untrusted rectangles x0, y0, x1, y1 (half open)
 
-  /// Pixel to millimetres along fast and slow; with parallax, along the unit ray at that pixel.
+  /// Millimetres along fast and slow, on the front plane, of the ray that is recorded at `px`. With
+  /// parallax this undoes mm_to_pixel to first order in the shift, as dxtbx does (better than
+  /// 1e-3 px for real sensors), so that both programs give the same numbers.
   PanelPoint pixel_to_mm(PanelPoint px) const;
-  /// The inverse; iterates nothing: parallax depends only on the millimetre position.
+  /// Where a ray that meets the front plane at `mm` is recorded on average.
   PanelPoint mm_to_pixel(PanelPoint mm) const;
   Vec3 mm_to_lab(PanelPoint mm) const {
     return frame.origin + mm.x * frame.fast + mm.y * frame.slow;
@@ -62,7 +64,8 @@ struct Panel {
     return mm.x >= 0 && mm.y >= 0 && mm.x < image_size[0] * pixel_size[0] &&
            mm.y < image_size[1] * pixel_size[1];
   }
-  /// Rows fast, slow, origin inverted once per use: v = D^-1 s1 gives (x z, y z, z) in mm.
+  /// Inverse of the matrix with columns fast, slow, origin: v = D^-1 s1 meets the plane at
+  /// (v.x / v.z, v.y / v.z) mm if v.z > 0.
   Mat3 inverse_d_matrix() const;
   Vec3 normal() const { return cross(frame.fast, frame.slow); }
   /// Distance from the sample to the panel's plane (mm), signed as in dxtbx.
@@ -90,8 +93,7 @@ struct Detector {
   std::vector<Panel> panels;
   DetectorNode root; ///< without children: a flat list of panels
 
-  /// The panel that the ray along s1 hits, front faces and panel order first (dxtbx: the panel
-  /// whose intersection lies inside; panels do not overlap).
+  /// The panel that the ray along s1 hits: the first whose rectangle holds the intersection.
   std::optional<RayHit> intersect(const Vec3& s1) const;
   /// Finest resolution at any panel corner (angstrom).
   double max_resolution(const Vec3& s0) const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/geometry/vec3.hpp"
+
 #include "kilobragg/models/detector.hpp"
 #include "kilobragg/models/symmetry.hpp"
 
@@ -69,10 +70,9 @@ struct IndexedSpot {
   Miller hkl;
   PanelPoint px_cal, mm_cal;
   Vec3 s1_cal;
-  double delta_psi = 0; ///< rotation needed to reach the Ewald sphere (rad)
+  double delta_psi = 0;    ///< rotation needed to reach the Ewald sphere (rad)
   std::uint64_t flags = 0; ///< of Flag; indexed, used_in_refinement, centroid_outlier
 };
-
 
 /// A predicted and summed reflection; columns and units of DIALS's integrated.refl.
 struct IntegratedReflection {
@@ -84,8 +84,8 @@ struct IntegratedReflection {
   Vec3 s1;
   PanelPoint px_cal, mm_cal;
   PanelPoint px_obs, px_variance, mm_obs, mm_variance; ///< foreground centroid
-  double delta_psi = 0;   ///< rad
-  double d = 0;           ///< angstrom
+  double delta_psi = 0;                                ///< rad
+  double d = 0;                                        ///< angstrom
   double partiality = 1;
   double intensity = 0, variance = 0;
   double background_mean = 0, background_sum = 0, background_variance = 0;

@@ -17,11 +17,11 @@ namespace kilobragg::models {
 enum class ExitState {
   PreprocessException, ///< the image could not be read or decoded
   SpotfindingException,
-  SpotfindingOk,       ///< finished there because dispatch.index=False
+  SpotfindingOk, ///< finished there because dispatch.index=False
   NotEnoughSpots,
   TooManySpots,
   IndexingFailed,
-  IndexOk,             ///< finished there because dispatch.integrate=False
+  IndexOk, ///< finished there because dispatch.integrate=False
   RefineFailed,
   IntegrateFailed,
   IntegrateOk,

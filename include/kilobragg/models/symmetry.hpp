@@ -23,9 +23,9 @@ struct UnitCell {
 
   std::array<double, 6> parameters() const { return {a, b, c, alpha, beta, gamma}; }
   double volume() const;
-  /// Busing and Levy's B: columns a*, b*, c* in a Cartesian frame with a* along x and b* in the
-  /// xy plane (1/angstrom). cctbx's: the transpose of its fractionalisation matrix; real a, b, c
-  /// then sit with a ... as rows of B^-1.
+  /// B: columns a*, b*, c* (1/angstrom) in the Cartesian frame that has a along x, b in the xy plane
+  /// and so c* along z (the PDB's frame; B is the transpose of the fractionalisation matrix). The
+  /// rows of B^-1 are a, b, c.
   Mat3 b_matrix() const;
   /// d spacing of an index (angstrom).
   double d(const Miller& hkl) const;
@@ -34,7 +34,15 @@ struct UnitCell {
   std::string to_string() const;
 };
 
-enum class CrystalSystem { Triclinic, Monoclinic, Orthorhombic, Tetragonal, Trigonal, Hexagonal, Cubic };
+enum class CrystalSystem {
+  Triclinic,
+  Monoclinic,
+  Orthorhombic,
+  Tetragonal,
+  Trigonal,
+  Hexagonal,
+  Cubic
+};
 
 /// Integer rotation acting on real-space fractional coordinates, with its translation in 24ths.
 struct SymmetryOperation {
@@ -50,7 +58,8 @@ public:
   /// From a Hermann-Mauguin symbol with or without spaces ("P43212"), a Hall symbol or a number.
   /// Throws core::Error naming the nearest symbols.
   explicit SpaceGroup(std::string_view symbol);
-  SpaceGroup() : SpaceGroup("P 1") {}
+  SpaceGroup()
+      : SpaceGroup("P 1") {}
 
   int number() const;
   std::string hm() const;   ///< "P 43 21 2"
@@ -63,7 +72,8 @@ public:
   const std::vector<std::array<int, 9>>& proper_rotations() const;
   /// Proper rotations of the *lattice's* point group in this setting (holohedry): for comparing
   /// orientations that the metric alone cannot tell apart.
-  std::vector<std::array<int, 9>> lattice_rotations(const UnitCell& cell, double tolerance_deg = 1.0) const;
+  std::vector<std::array<int, 9>> lattice_rotations(const UnitCell& cell,
+                                                    double tolerance_deg = 1.0) const;
   bool is_absent(const Miller& hkl) const;
   bool is_centric(const Miller& hkl) const;
   /// Patterson (Laue + centring) group.
@@ -85,7 +95,8 @@ public:
 private:
   struct Table;
   std::shared_ptr<const Table> table_;
-  explicit SpaceGroup(std::shared_ptr<const Table> table) : table_(std::move(table)) {}
+  explicit SpaceGroup(std::shared_ptr<const Table> table)
+      : table_(std::move(table)) {}
 };
 
 } // namespace kilobragg::models
