@@ -1,0 +1,55 @@
+// A file of framed, checksummed records that only ever grows; the base of shards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+
+namespace kilobragg::core {
+
+/// One record; the payload lives only as long as the call that shows it.
+struct Record {
+  std::uint32_t type = 0;
+  std::span<const std::byte> payload;
+};
+
+/// What a scan of a log found. The layout to the byte is in docs/shard-format.md.
+struct LogSummary {
+  std::uint64_t records = 0;    ///< whole records
+  std::uint64_t good_bytes = 0; ///< length of the file up to the end of the last whole record
+  std::uint64_t file_bytes = 0; ///< length of the file
+  bool torn() const { return good_bytes != file_bytes; }
+};
+
+/// Calls `visit` for every whole record in order and stops at the first bad one (cut short, or with
+/// a wrong checksum). Sizes are checked before memory is taken. Throws core::Error if the file
+/// cannot be read or is no record log.
+LogSummary scan_record_log(const std::string& path,
+                           const std::function<void(const Record&)>& visit);
+
+/// Appends records. One process at a time: the file is locked where the file system can.
+class RecordLogWriter {
+public:
+  /// Opens or makes `path`. A torn end left by a killed process is cut off. Throws core::Error.
+  explicit RecordLogWriter(std::string path);
+  ~RecordLogWriter();
+  RecordLogWriter(RecordLogWriter&& other) noexcept;
+  RecordLogWriter& operator=(RecordLogWriter&&) = delete;
+
+  /// Hands one record to the operating system before returning. On failure (disk full) throws
+  /// core::Error naming the file and takes back what was written of the record.
+  void append(std::uint32_t type, std::span<const std::byte> payload);
+  /// What stood in the file when it was opened.
+  const LogSummary& found() const { return found_; }
+  const std::string& path() const { return path_; }
+
+private:
+  std::string path_;
+  int file_ = -1;
+  std::uint64_t size_ = 0;
+  LogSummary found_;
+};
+
+} // namespace kilobragg::core

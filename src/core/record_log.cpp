@@ -1,0 +1,138 @@
+// Record logs: framing, checksums, torn ends.
+#include "kilobragg/core/record_log.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
+#include "kilobragg/core/hash.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace kilobragg::core {
+namespace {
+
+constexpr std::array<char, 8> magic{'K', 'B', 'R', 'E', 'C', 'L', 'G', '1'};
+
+/// Stands before each payload, little-endian. `crc` covers length, type and payload.
+struct FrameHeader {
+  std::uint32_t length, type, crc;
+};
+static_assert(sizeof(FrameHeader) == 12);
+
+std::uint32_t checksum(const FrameHeader& header, std::span<const std::byte> payload) {
+  return crc32c(payload, crc32c(std::as_bytes(std::span(&header, 1)).first(8)));
+}
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, FileCloser>;
+
+/// True if `bytes` is the magic or, for a file cut short while it was made, its beginning.
+bool is_magic(const char* bytes, std::size_t count) {
+  return std::memcmp(bytes, magic.data(), count) == 0;
+}
+
+std::uint64_t file_size(std::FILE* file, const std::string& path) {
+  struct stat status {};
+  require(::fstat(::fileno(file), &status) == 0 && S_ISREG(status.st_mode),
+          "cannot read {} (not a regular file)", path);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+/// Reads the next record into `payload`; false at the end or at a bad record.
+bool read_record(std::FILE* file, std::uint64_t left, FrameHeader& header,
+                 std::vector<std::byte>& payload) {
+  if (left < sizeof header || std::fread(&header, sizeof header, 1, file) != 1) return false;
+  if (header.length > left - sizeof header) return false;
+  payload.resize(header.length);
+  if (header.length > 0 && std::fread(payload.data(), header.length, 1, file) != 1) return false;
+  return checksum(header, payload) == header.crc;
+}
+
+} // namespace
+
+LogSummary scan_record_log(const std::string& path,
+                           const std::function<void(const Record&)>& visit) {
+  const File file(std::fopen(path.c_str(), "rb"));
+  require(file != nullptr, "cannot open {} ({})", path, std::strerror(errno));
+  LogSummary summary;
+  summary.file_bytes = file_size(file.get(), path);
+  std::array<char, magic.size()> start{};
+  const std::size_t count = std::fread(start.data(), 1, start.size(), file.get());
+  require(is_magic(start.data(), count), "{} is no record log (it does not begin with {})", path,
+          std::string_view(magic.data(), magic.size()));
+  if (count < magic.size()) return summary;
+  summary.good_bytes = magic.size();
+  FrameHeader header{};
+  std::vector<std::byte> payload;
+  while (read_record(file.get(), summary.file_bytes - summary.good_bytes, header, payload)) {
+    ++summary.records;
+    summary.good_bytes += sizeof header + header.length;
+    visit({header.type, payload});
+  }
+  return summary;
+}
+
+RecordLogWriter::RecordLogWriter(std::string path)
+    : path_(std::move(path)) {
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  require(file_ >= 0, "cannot write {} ({})", path_, std::strerror(errno));
+  try {
+    // Some parallel file systems have no locks: only a lock held by another counts.
+    const bool taken = ::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    require(!taken, "{} is being written by another process", path_);
+    found_ = scan_record_log(path_, [](const Record&) {});
+    size_ = found_.good_bytes;
+    if (found_.torn())
+      require(::ftruncate(file_, static_cast<off_t>(size_)) == 0, "cannot repair {} ({})", path_,
+              std::strerror(errno));
+    if (size_ == 0) {
+      require(write_fully(file_, std::as_bytes(std::span(magic))), "cannot write {} ({})", path_,
+              std::strerror(errno));
+      size_ = magic.size();
+    }
+  } catch (...) {
+    ::close(file_);
+    throw;
+  }
+}
+
+RecordLogWriter::~RecordLogWriter() {
+  if (file_ >= 0) ::close(file_);
+}
+
+RecordLogWriter::RecordLogWriter(RecordLogWriter&& other) noexcept
+    : path_(std::move(other.path_))
+    , file_(std::exchange(other.file_, -1))
+    , size_(other.size_)
+    , found_(other.found_) {}
+
+void RecordLogWriter::append(std::uint32_t type, std::span<const std::byte> payload) {
+  require(payload.size() <= 0x7fffffff, "record of {} bytes is too large for {}", payload.size(),
+          path_);
+  FrameHeader header{static_cast<std::uint32_t>(payload.size()), type, 0};
+  header.crc = checksum(header, payload);
+  std::vector<std::byte> frame(sizeof header + payload.size());
+  std::memcpy(frame.data(), &header, sizeof header);
+  if (!payload.empty()) std::memcpy(frame.data() + sizeof header, payload.data(), payload.size());
+  if (!write_fully(file_, frame)) {
+    const int error = errno;
+    const bool undone = ::ftruncate(file_, static_cast<off_t>(size_)) == 0;
+    fail("cannot write {} ({}){}", path_, std::strerror(error),
+         undone ? "" : "; its last record is torn");
+  }
+  size_ += frame.size();
+}
+
+} // namespace kilobragg::core
