@@ -36,7 +36,7 @@ Bytes read_all(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   require(file.number >= 0, "cannot open {} ({})", path, reason(errno));
   struct stat status {};
-  require(::fstat(file.number, &status) == 0, "cannot read {} ({})", path, reason(errno));
+  if (::fstat(file.number, &status) != 0) fail("cannot read {} ({})", path, reason(errno));
   require(!S_ISDIR(status.st_mode), "cannot read {} (it is a folder)", path);
   Bytes bytes;
   bytes.resize(static_cast<std::size_t>(status.st_size) + 1); // one more tells the end of the file
@@ -89,16 +89,16 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::flush() {
-  require(write_fully(file_, buffer_), "cannot write {} ({})", path_, reason(errno));
+  if (!write_fully(file_, buffer_)) fail("cannot write {} ({})", path_, reason(errno));
   buffer_.clear();
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   if (buffer_.size() + bytes.size() > buffer_size) flush();
-  if (bytes.size() > buffer_size)
-    require(write_fully(file_, bytes), "cannot write {} ({})", path_, reason(errno));
-  else
+  if (bytes.size() <= buffer_size)
     buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  else if (!write_fully(file_, bytes))
+    fail("cannot write {} ({})", path_, reason(errno));
 }
 
 void AtomicFile::write(std::string_view text) {

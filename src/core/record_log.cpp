@@ -94,12 +94,11 @@ RecordLogWriter::RecordLogWriter(std::string path)
     require(!taken, "{} is being written by another process", path_);
     found_ = scan_record_log(path_, [](const Record&) {});
     size_ = found_.good_bytes;
-    if (found_.torn())
-      require(::ftruncate(file_, static_cast<off_t>(size_)) == 0, "cannot repair {} ({})", path_,
-              std::strerror(errno));
+    if (found_.torn() && ::ftruncate(file_, static_cast<off_t>(size_)) != 0)
+      fail("cannot repair {} ({})", path_, std::strerror(errno));
     if (size_ == 0) {
-      require(write_fully(file_, std::as_bytes(std::span(magic))), "cannot write {} ({})", path_,
-              std::strerror(errno));
+      if (!write_fully(file_, std::as_bytes(std::span(magic))))
+        fail("cannot write {} ({})", path_, std::strerror(errno));
       size_ = magic.size();
     }
   } catch (...) {
