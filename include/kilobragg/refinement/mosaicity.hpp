@@ -6,8 +6,8 @@
 namespace kilobragg::refinement {
 
 struct MosaicityFit {
-  models::Mosaicity mosaicity;  ///< as stored in .expt: both expanded by 1.4
-  std::vector<bool> accepted;   ///< per spot of the lattice: |delta_psi| < d/D + eta/2 (unexpanded)
+  models::Mosaicity mosaicity; ///< as stored in .expt: both expanded by 1.4
+  std::vector<bool> accepted;  ///< per spot of the lattice: |delta_psi| < d/D + eta/2 (unexpanded)
 };
 
 /// Maximum-likelihood fit of domain size and full mosaicity eta (Acta Cryst. D70, 3299, eq. 4-8).

@@ -10,7 +10,8 @@ namespace kilobragg::refinement {
 enum class OutlierAlgorithm { None, SauterPoon };
 
 struct RefinementParams {
-  double delpsi_constant = 1e6; ///< weight of delta-psi^2 (rad^-2) beside 1/variance of x, y (mm^-2)
+  double delpsi_constant =
+      1e6; ///< weight of delta-psi^2 (rad^-2) beside 1/variance of x, y (mm^-2)
   OutlierAlgorithm outlier = OutlierAlgorithm::SauterPoon;
   int max_iterations = 100;
   int min_nref_per_parameter = 1; ///< fewer: the model is not refined (auto_reduction action=fix)

@@ -1,0 +1,190 @@
+// Levenberg-Marquardt over three angles and the free cell parameters of one still.
+#include "kilobragg/refinement/refine_still.hpp"
+
+#include "kernels/geometry/small_solve.hpp"
+#include "kernels/geometry/stills_prediction.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/core/units.hpp"
+#include "kilobragg/refinement/cell_freedom.hpp"
+#include "kilobragg/refinement/stills_target.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kilobragg::refinement {
+namespace {
+
+using models::IndexedSpot;
+using models::Lattice;
+using models::SpotList;
+
+/// Inverse d matrices, each computed once and only for panels with spots.
+class PanelInverses {
+public:
+  explicit PanelInverses(const models::Detector& detector)
+      : detector_(detector)
+      , inverse_(detector.panels.size())
+      , known_(detector.panels.size(), 0) {}
+  const Mat3& operator()(int panel) {
+    if (!known_[panel]) {
+      inverse_[panel] = detector_.panels[panel].inverse_d_matrix();
+      known_[panel] = 1;
+    }
+    return inverse_[panel];
+  }
+
+private:
+  const models::Detector& detector_;
+  std::vector<Mat3> inverse_;
+  std::vector<char> known_;
+};
+
+Vec3 as_vector(const models::Miller& h) { return {double(h.h), double(h.k), double(h.l)}; }
+
+bool can_be_used(const IndexedSpot& s, const models::Spot& seen) {
+  return (s.flags & models::flag_centroid_outlier) == 0 &&
+         (seen.flags & models::flag_overloaded) == 0 && s.hkl != models::Miller{} &&
+         seen.mm_variance.x > 0 && seen.mm_variance.y > 0;
+}
+
+/// Observations of usable spots whose ray exists; sets flag_used_in_refinement accordingly.
+std::vector<StillsObservation> collect(Lattice& lattice, const SpotList& spots, const Vec3& s0,
+                                       PanelInverses& inverses, const RefinementParams& params) {
+  std::vector<StillsObservation> out;
+  out.reserve(lattice.spots.size());
+  for (IndexedSpot& s : lattice.spots) {
+    s.flags &= ~std::uint64_t{models::flag_used_in_refinement};
+    const models::Spot& seen = spots.spots[s.spot];
+    if (!can_be_used(s, seen)) continue;
+    const Mat3& inverse_d = inverses(seen.panel);
+    const Vec3 hkl = as_vector(s.hkl);
+    const StillsRay ray = stills_ray(lattice.crystal.a_matrix * hkl, s0);
+    if (!ray.valid || !(dot(inverse_d.row(2), ray.s1) > 0)) continue;
+    s.flags |= models::flag_used_in_refinement;
+    out.push_back({hkl, inverse_d, seen.mm.x, seen.mm.y, 1 / seen.mm_variance.x,
+                   1 / seen.mm_variance.y, params.delpsi_constant});
+  }
+  return out;
+}
+
+/// Solution of (H + mu diag(H)) p = -g and the decrease of the target that H predicts for it.
+struct Step {
+  std::array<double, max_parameters> p{};
+  double predicted = 0;
+};
+
+Step damped_step(const NormalEquations& n, double mu) {
+  const int size = n.parameters;
+  constexpr int stride = max_parameters;
+  std::array<double, max_parameters* max_parameters> damped = n.hessian;
+  double largest = 0;
+  for (int i = 0; i < size; ++i) largest = std::max(largest, n.hessian[stride * i + i]);
+  // The floor keeps a direction that no spot constrains (all on one line) from blowing up.
+  for (int i = 0; i < size; ++i) damped[stride * i + i] *= 1 + mu;
+  for (int i = 0; i < size; ++i) damped[stride * i + i] += 1e-12 * largest;
+  Step step;
+  for (int i = 0; i < size; ++i) step.p[i] = -n.gradient[i];
+  core::require(solve_symmetric(damped.data(), size, stride, step.p.data()),
+                "refinement failed (its equations are singular) are there enough distinct spots?");
+  for (int i = 0; i < size; ++i) {
+    step.predicted -= 2 * n.gradient[i] * step.p[i];
+    for (int j = 0; j < size; ++j)
+      step.predicted -= step.p[i] * n.hessian[stride * i + j] * step.p[j];
+  }
+  return step;
+}
+
+bool settled(const NormalEquations& before, const NormalEquations& after) {
+  for (int i = 0; i < 3; ++i)
+    if (std::abs(before.rmsd[i] - after.rmsd[i]) > 1e-4 * after.rmsd[i] + 1e-12) return false;
+  return true;
+}
+
+/// Levenberg-Marquardt with Nielsen's damping; relative change of every RMSD below 1e-4 ends it.
+Mat3 minimise(std::span<const StillsObservation> observations, Mat3 a, const CellFreedom& freedom,
+              const Vec3& s0, int max_iterations) {
+  double mu = 1e-4, growth = 2;
+  std::vector<Mat3> strains = freedom.strains(a);
+  NormalEquations now = normal_equations(observations, a, strains, s0);
+  core::require(std::isfinite(now.target),
+                "refinement cannot start (the target is not finite) are the models sensible?");
+  for (int iteration = 0; iteration < max_iterations; ++iteration) {
+    const Step step = damped_step(now, mu);
+    const Mat3 trial = deformed(a, strains, step.p);
+    std::vector<Mat3> trial_strains = freedom.strains(trial);
+    const NormalEquations next = normal_equations(observations, trial, trial_strains, s0);
+    const double gain = step.predicted > 0 ? (now.target - next.target) / step.predicted : 1;
+    if (std::isfinite(next.target) && next.target <= now.target) {
+      const bool done = settled(now, next);
+      a = trial, now = next, strains = std::move(trial_strains);
+      const double t = 2 * gain - 1;
+      mu *= std::max(1.0 / 3, 1 - t * t * t), growth = 2;
+      if (done) return a;
+    } else {
+      mu *= growth, growth *= 2;
+      if (growth >= 8192) return a; // as low as arithmetic allows
+    }
+  }
+  core::fail("refinement did not converge in {} steps (the spots may belong to another lattice)",
+             max_iterations);
+}
+
+void set_rmsds(Lattice& lattice, const SpotList& spots) {
+  double px2 = 0, psi2 = 0;
+  int n = 0;
+  for (const IndexedSpot& s : lattice.spots) {
+    if ((s.flags & models::flag_used_in_refinement) == 0) continue;
+    const models::PanelPoint& seen = spots.spots[s.spot].px;
+    const double dx = s.px_cal.x - seen.x, dy = s.px_cal.y - seen.y;
+    px2 += dx * dx + dy * dy;
+    psi2 += s.delta_psi * s.delta_psi;
+    ++n;
+  }
+  lattice.rmsd_px = n > 0 ? std::sqrt(px2 / n) : 0;
+  lattice.rmsd_psi_deg = n > 0 ? std::sqrt(psi2 / n) / core::degree : 0;
+}
+
+void predict(Lattice& lattice, const SpotList& spots, const Vec3& s0,
+             const models::Detector& detector, PanelInverses& inverses) {
+  for (IndexedSpot& s : lattice.spots) {
+    const int panel = spots.spots[s.spot].panel;
+    const StillsRay ray = stills_ray(lattice.crystal.q(s.hkl), s0);
+    const Vec3 v = inverses(panel) * ray.s1;
+    if (!ray.valid || !(v.z > 0)) { // no prediction: leave it out of everything that compares
+      s.flags = (s.flags | models::flag_centroid_outlier) &
+                ~std::uint64_t{models::flag_used_in_refinement};
+      continue;
+    }
+    s.s1_cal = ray.s1;
+    s.delta_psi = ray.delta_psi;
+    s.mm_cal = {v.x / v.z, v.y / v.z};
+    s.px_cal = detector.panels[panel].mm_to_pixel(s.mm_cal);
+  }
+}
+
+} // namespace
+
+void predict_indexed(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
+                     const models::Detector& detector) {
+  PanelInverses inverses(detector);
+  predict(lattice, spots, beam.s0(), detector, inverses);
+  set_rmsds(lattice, spots);
+}
+
+void refine_still(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
+                  const models::Detector& detector, const RefinementParams& params) {
+  const CellFreedom freedom(lattice.crystal.space_group);
+  const Vec3 s0 = beam.s0();
+  PanelInverses inverses(detector);
+  lattice.crystal.a_matrix = freedom.symmetrised(lattice.crystal.a_matrix);
+  const std::vector<StillsObservation> observations = collect(lattice, spots, s0, inverses, params);
+  const int parameters = 3 + freedom.count();
+  if (static_cast<int>(observations.size()) >= params.min_nref_per_parameter * parameters)
+    lattice.crystal.a_matrix = freedom.symmetrised(
+        minimise(observations, lattice.crystal.a_matrix, freedom, s0, params.max_iterations));
+  predict(lattice, spots, s0, detector, inverses);
+  set_rmsds(lattice, spots);
+}
+
+} // namespace kilobragg::refinement
