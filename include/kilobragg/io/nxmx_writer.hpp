@@ -20,6 +20,9 @@ struct NxmxLayout {
   std::size_t spectrum_channels = 0; ///< 0 = one wavelength per frame; else channels of a spectrum
   double flux = 0;                   ///< photons per shot, 0 = not written
   std::vector<std::uint8_t> mask;    ///< 1 = usable, frame layout below; empty = none written
+  /// Panels below each other in one tall image, as readers need that know no third axis of data
+  /// (DIALS before 3.15). The pixels of a frame are the same.
+  bool stacked = false;
   std::string sample = "sample", instrument = "SIM", source = "KiloBragg";
   std::string start_time = "2026-01-01T00:00:00Z";
 };
