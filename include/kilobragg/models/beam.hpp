@@ -26,7 +26,7 @@ struct Beam {
   double polarization_fraction = 0.999;
   double flux = 0; ///< photons/s, 0 = unknown
   double transmission = 1;
-  Spectrum spectrum;
+  Spectrum spectrum = {};
 
   /// Incident wave vector, length 1/wavelength (1/angstrom).
   Vec3 s0() const { return direction * (-1.0 / wavelength); }
