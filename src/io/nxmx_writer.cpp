@@ -141,6 +141,16 @@ std::vector<hsize_t> frame_shape(const NxmxLayout& layout) {
   return {count, rows, columns};
 }
 
+/// Records what the bitshuffle plugin records: its version 0.3, the element size, the default block
+/// and LZ4. Where the plugin is installed it puts the first three in itself. Optional, so that a data
+/// set can be created where it is not; chunks are written as they are either way.
+herr_t set_bitshuffle(hid_t plist, unsigned element_size) {
+  const unsigned options[] = {0, 3, element_size, 0, 2};
+  const bool plugin = H5Zfilter_avail(bitshuffle_filter) > 0;
+  return H5Pset_filter(plist, bitshuffle_filter, H5Z_FLAG_OPTIONAL, plugin ? 2 : 5,
+                       plugin ? options + 3 : options);
+}
+
 Handle create_frames(hid_t file, const NxmxLayout& layout) {
   std::vector<hsize_t> chunk = frame_shape(layout), shape = chunk;
   chunk.insert(chunk.begin(), 1);
@@ -148,9 +158,7 @@ Handle create_frames(hid_t file, const NxmxLayout& layout) {
   const bool wide = layout.pixel == NxmxLayout::Pixel::i32;
   const Handle plist(H5Pcreate(H5P_DATASET_CREATE));
   H5Pset_chunk(plist.get(), static_cast<int>(chunk.size()), chunk.data());
-  // What the bitshuffle plugin records: its version 0.3, element size, default block, LZ4.
-  const unsigned options[] = {0, 3, wide ? 4u : 2u, 0, 2};
-  if (H5Pset_filter(plist.get(), bitshuffle_filter, H5Z_FLAG_OPTIONAL, 5, options) < 0)
+  if (set_bitshuffle(plist.get(), wide ? 4 : 2) < 0)
     core::fail("cannot set the bitshuffle filter ({})", hdf5::last_error());
   const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr));
   Handle data(H5Dcreate2(file, "/entry/data/data", wide ? H5T_STD_I32LE : H5T_STD_U16LE,
