@@ -10,13 +10,13 @@ namespace kilobragg::core {
 
 /// One option: its phil path, how to set it from text, how to show it, and its help.
 struct Option {
-  std::string path;  ///< "spotfinder.threshold.dispersion.gain"
-  std::string type;  ///< "float", "int", "bool", "choice", "path", "unit_cell", ... for the help
+  std::string path; ///< "spotfinder.threshold.dispersion.gain"
+  std::string type; ///< "float", "int", "bool", "choice", "path", "unit_cell", ... for the help
   std::string help;
-  std::vector<std::string> choices; ///< for type choice
+  std::vector<std::string> choices;            ///< for type choice
   std::function<void(const std::string&)> set; ///< throws core::Error on a value of the wrong kind
   std::function<std::string()> show;           ///< current value as phil text, "None" if unset
-  bool multiple = false; ///< given several times, values add up
+  bool multiple = false;                       ///< given several times, values add up
 };
 
 /// The options of one program, bound to the fields of its parameter structs.
@@ -57,10 +57,15 @@ private:
 struct CommandLine {
   std::vector<std::string> inputs; ///< positional arguments that are neither phil nor key=value
   bool help = false, version = false, show_config = false;
+  std::string log_level = "info"; ///< --log-level, or -v = debug, -q = warning
 };
 
 /// Reads a command line: key=value, *.phil, --config FILE, --help/-h, --version, --show-config (-c),
-/// --log-level; the rest are inputs. Boost.Program_options underneath. Throws core::Error.
+/// --log-level, -v, -q; the rest are inputs. Files of options are read first, in order, then the
+/// key=value arguments, so that these win wherever they stand. Throws core::Error.
 CommandLine parse_command_line(int argc, const char* const* argv, OptionSet& options);
+
+/// The flags with their help, for --help.
+std::string flag_help();
 
 } // namespace kilobragg::core

@@ -1,0 +1,2 @@
+kilobragg_test(phil SOURCES phil_test.cpp ROOMS core)
+kilobragg_test(options SOURCES options_test.cpp ROOMS core)
