@@ -1,0 +1,160 @@
+// Scale and B of each lattice from the ratio of its norm to that of the others' average.
+#include "kilobragg/merging/self_scaling.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace kilobragg::merging {
+
+namespace {
+
+// Shells of resolution for the fit of B: enough for a slope, few enough to be filled.
+constexpr std::size_t max_shells = 5;
+constexpr std::size_t observations_per_shell = 15;
+// Relative variance that one observation adds to a ratio of norms; with n in a shell ln G there has
+// the variance ratio_variance / n (measured on simulated stills, where it is 1 to 3).
+constexpr double ratio_variance = 2;
+
+struct Pair {
+  float inv_d2;
+  double observed, reference, weight;
+};
+
+double correction(const LatticeRecord& lattice, double inv_d2) {
+  return std::exp(lattice.log_scale - 0.5 * lattice.b_factor * inv_d2);
+}
+
+// Observations that other lattices share, by resolution.
+std::vector<Pair> common_pairs(const Observations& observations, const LatticeRecord& lattice,
+                               std::span<const float> reference) {
+  std::vector<Pair> pairs;
+  for (std::size_t i = lattice.begin; i < lattice.end; ++i)
+    if (!std::isnan(reference[i]))
+      pairs.push_back({observations.inv_d2[i], observations.intensity[i], reference[i],
+                       observations.nearness[i]});
+  return pairs;
+}
+
+// Half the logarithm of the ratio of squared norms, and the mean 1/d^2 it stands for.
+struct ShellRatio {
+  double log_ratio = 0, inv_d2 = 0, count = 0;
+  bool valid = false;
+};
+ShellRatio norm_ratio(std::span<const Pair> pairs) {
+  ShellRatio shell;
+  double observed = 0, reference = 0;
+  for (const Pair& p : pairs) {
+    observed += p.weight * p.observed * p.observed;
+    reference += p.weight * p.reference * p.reference;
+    shell.inv_d2 += p.inv_d2;
+  }
+  shell.count = static_cast<double>(pairs.size());
+  shell.inv_d2 /= std::max(1.0, shell.count);
+  shell.valid = observed > 0 && reference > 0;
+  if (shell.valid) shell.log_ratio = 0.5 * std::log(observed / reference);
+  return shell;
+}
+
+// Slope of ln(ratio) over 1/d^2 with a normal prior around zero of width `sigma` on B = -2 slope.
+double fit_b(std::vector<Pair>& pairs, double sigma) {
+  const std::size_t shells = std::min(max_shells, pairs.size() / observations_per_shell);
+  if (shells < 2 || sigma <= 0) return 0;
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const Pair& a, const Pair& b) { return a.inv_d2 < b.inv_d2; });
+  std::vector<ShellRatio> ratios;
+  for (std::size_t s = 0; s < shells; ++s) {
+    const std::size_t first = s * pairs.size() / shells, last = (s + 1) * pairs.size() / shells;
+    const ShellRatio shell = norm_ratio(std::span(pairs).subspan(first, last - first));
+    if (shell.valid) ratios.push_back(shell);
+  }
+  double weight = 0, mean_x = 0, mean_y = 0;
+  for (const ShellRatio& r : ratios) {
+    weight += r.count;
+    mean_x += r.count * r.inv_d2;
+    mean_y += r.count * r.log_ratio;
+  }
+  if (weight == 0) return 0;
+  mean_x /= weight, mean_y /= weight;
+  double xx = 0, xy = 0;
+  for (const ShellRatio& r : ratios) {
+    xx += r.count * (r.inv_d2 - mean_x) * (r.inv_d2 - mean_x);
+    xy += r.count * (r.inv_d2 - mean_x) * (r.log_ratio - mean_y);
+  }
+  const double prior = ratio_variance / (0.25 * sigma * sigma); // the slope is -B/2
+  return -2 * xy / (xx + prior);
+}
+
+double weighted_correlation(const std::vector<Pair>& pairs, const LatticeRecord& lattice) {
+  double w = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
+  for (const Pair& p : pairs) {
+    const double scaled = p.observed / correction(lattice, p.inv_d2);
+    w += p.weight;
+    x += p.weight * scaled, y += p.weight * p.reference;
+    xx += p.weight * scaled * scaled, yy += p.weight * p.reference * p.reference;
+    xy += p.weight * scaled * p.reference;
+  }
+  const double vx = w * xx - x * x, vy = w * yy - y * y;
+  return vx > 0 && vy > 0 ? (w * xy - x * y) / std::sqrt(vx * vy) : 0;
+}
+
+} // namespace
+
+std::vector<float> scaled_intensities(const Observations& observations) {
+  std::vector<float> scaled(observations.size());
+  for (const LatticeRecord& lattice : observations.lattices)
+    for (std::size_t i = lattice.begin; i < lattice.end; ++i)
+      scaled[i] = static_cast<float>(observations.intensity[i] /
+                                     correction(lattice, observations.inv_d2[i]));
+  return scaled;
+}
+
+std::vector<double> update_scales(Observations& observations, std::span<const float> reference,
+                                  const SelfScalingParams& params) {
+  std::vector<double> changes;
+  for (LatticeRecord& lattice : observations.lattices) {
+    std::vector<Pair> pairs = common_pairs(observations, lattice, reference);
+    if (pairs.size() < params.min_common) {
+      lattice.correlation = 0;
+      changes.push_back(0);
+      continue;
+    }
+    const double old_scale = lattice.log_scale, old_b = lattice.b_factor;
+    lattice.b_factor = fit_b(pairs, params.b_sigma);
+    std::vector<Pair> flat = pairs;
+    for (Pair& p : flat) p.observed /= std::exp(-0.5 * lattice.b_factor * p.inv_d2);
+    const ShellRatio overall = norm_ratio(flat);
+    if (overall.valid) lattice.log_scale = overall.log_ratio;
+    lattice.correlation = weighted_correlation(pairs, lattice);
+    changes.push_back(std::max(std::abs(lattice.log_scale - old_scale),
+                               std::abs(lattice.b_factor - old_b) / 100));
+  }
+  return changes;
+}
+
+std::vector<bool> scalable_lattices(const Observations& observations,
+                                    std::span<const float> reference,
+                                    const SelfScalingParams& params, SelfScalingCounts& counts) {
+  std::vector<bool> keep;
+  for (const LatticeRecord& lattice : observations.lattices) {
+    const bool low_signal =
+        common_pairs(observations, lattice, reference).size() < params.min_common;
+    const bool low_correlation = !low_signal && lattice.correlation < params.min_correlation;
+    counts.low_signal += low_signal;
+    counts.low_correlation += low_correlation;
+    keep.push_back(!low_signal && !low_correlation);
+    if (!keep.back()) counts.observations += static_cast<std::int64_t>(lattice.size());
+  }
+  return keep;
+}
+
+void apply_scales(Observations& observations) {
+  for (const LatticeRecord& lattice : observations.lattices)
+    for (std::size_t i = lattice.begin; i < lattice.end; ++i) {
+      const double factor = 1 / correction(lattice, observations.inv_d2[i]);
+      observations.intensity[i] = static_cast<float>(observations.intensity[i] * factor);
+      observations.variance[i] = static_cast<float>(observations.variance[i] * factor * factor);
+    }
+}
+
+} // namespace kilobragg::merging
