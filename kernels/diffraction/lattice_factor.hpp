@@ -1,0 +1,84 @@
+// Shape of a Bragg peak: Gaussian lattice factor, and how mosaic spread widens it in closed form.
+#pragma once
+
+#include "kernels/geometry/mat3.hpp"
+
+namespace kilobragg::diffraction {
+
+/// Exponent of the Gaussian crystal shape: |F_latt| = det N exp(-kappa |N dh|^2). With fudge 1 the peak
+/// has the volume and width of a parallelepiped crystal's (nanoBragg's gauss_xtal).
+inline constexpr double gauss_kappa = 1.0 / 0.63;
+
+/// |F_latt|^2 = (det N)^2 exp(-2 kappa |N dh|^2): `size` is N, cells along a, b, c (symmetric),
+/// `dh` the distance from the nearest lattice point in Miller index units.
+KOKKOS_FUNCTION inline double gauss_lattice_factor_squared(const Mat3& size, const Vec3& dh) {
+  const double volume = determinant(size);
+  return volume * volume * std::exp(-2 * gauss_kappa * norm2(size * dh));
+}
+
+/// The same peak as a Gaussian in dh: covariance (4 kappa N^T N)^-1.
+KOKKOS_FUNCTION inline Mat3 lattice_covariance(const Mat3& size) {
+  return (1 / (4 * gauss_kappa)) * inverse(transpose(size) * size);
+}
+
+/// Covariance in reciprocal space (1/angstrom^2) of a covariance in Miller index units; A maps h to q.
+KOKKOS_FUNCTION inline Mat3 to_reciprocal_space(const Mat3& a_matrix, const Mat3& covariance) {
+  return a_matrix * covariance * transpose(a_matrix);
+}
+
+/// Covariance that small rotations w of the lattice (mean 0, covariance `rotation`, rad^2) give the
+/// point q: to first order q moves by w x q = J w, so J C J^T.
+KOKKOS_FUNCTION inline Mat3 mosaic_covariance(const Vec3& q, const Mat3& rotation) {
+  const Mat3 j{{0, q.z, -q.y, -q.z, 0, q.x, q.y, -q.x, 0}};
+  return j * rotation * transpose(j);
+}
+
+/// A peak averaged over mosaic blocks: height * exp(-(q - centre)^T inverse_covariance (q - centre) / 2).
+struct PeakShape {
+  Vec3 centre;             ///< A h (1/angstrom)
+  Mat3 covariance;         ///< 1/angstrom^2
+  Mat3 inverse_covariance; ///< angstrom^2
+  double height = 0;       ///< mean |F_latt|^2 at the centre
+};
+
+/// What all peaks of one crystal share.
+struct LatticeShape {
+  Mat3 covariance;    ///< of the peak without mosaic spread, in q (1/angstrom^2)
+  Mat3 rotation;      ///< covariance of the misorientation of blocks (rad^2)
+  double volume2 = 0; ///< (det N)^2
+  double det = 0;     ///< determinant of `covariance`
+};
+
+KOKKOS_FUNCTION inline LatticeShape make_lattice_shape(const Mat3& a_matrix, const Mat3& size,
+                                                       const Mat3& rotation) {
+  LatticeShape shape;
+  shape.covariance = to_reciprocal_space(a_matrix, lattice_covariance(size));
+  shape.rotation = rotation;
+  shape.volume2 = determinant(size) * determinant(size);
+  shape.det = determinant(shape.covariance);
+  return shape;
+}
+
+/// Mean over Gaussian misorientations of a Gaussian peak: the covariances add, and the height falls
+/// by sqrt(det S / det S') so that the integral over q stays.
+KOKKOS_FUNCTION inline PeakShape make_peak_shape(const LatticeShape& lattice, const Vec3& q) {
+  PeakShape peak;
+  peak.centre = q;
+  peak.covariance = lattice.covariance + mosaic_covariance(q, lattice.rotation);
+  peak.inverse_covariance = inverse(peak.covariance);
+  peak.height = lattice.volume2 * std::sqrt(lattice.det / determinant(peak.covariance));
+  return peak;
+}
+
+/// d^T M d for a symmetric M.
+KOKKOS_FUNCTION constexpr double quadratic_form(const Mat3& m, const Vec3& d) {
+  return m(0, 0) * d.x * d.x + m(1, 1) * d.y * d.y + m(2, 2) * d.z * d.z +
+         2 * (m(0, 1) * d.x * d.y + m(0, 2) * d.x * d.z + m(1, 2) * d.y * d.z);
+}
+
+/// Mean |F_latt|^2 at q (1/angstrom).
+KOKKOS_FUNCTION inline double peak_value(const PeakShape& peak, const Vec3& q) {
+  return peak.height * std::exp(-0.5 * quadratic_form(peak.inverse_covariance, q - peak.centre));
+}
+
+} // namespace kilobragg::diffraction
