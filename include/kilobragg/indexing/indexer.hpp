@@ -13,13 +13,13 @@
 namespace kilobragg::indexing {
 
 struct IndexingParams {
-  models::UnitCell unit_cell;      ///< indexing.known_symmetry.unit_cell
-  models::SpaceGroup space_group;  ///< indexing.known_symmetry.space_group
-  double hkl_tolerance = 0.3;      ///< indexing.index_assignment.simple.hkl_tolerance
-  std::optional<double> d_min_start; ///< indexing.refinement_protocol.d_min_start (angstrom)
+  models::UnitCell unit_cell;             ///< indexing.known_symmetry.unit_cell
+  models::SpaceGroup space_group;         ///< indexing.known_symmetry.space_group
+  double hkl_tolerance = 0.3;             ///< indexing.index_assignment.simple.hkl_tolerance
+  std::optional<double> d_min_start;      ///< indexing.refinement_protocol.d_min_start (angstrom)
   double relative_length_tolerance = 0.1; ///< indexing.known_symmetry.relative_length_tolerance
   double absolute_angle_tolerance = 5;    ///< deg
-  double rmsd_min_px = 2;          ///< indexing.stills.rmsd_min_px
+  double rmsd_min_px = 2;                 ///< indexing.stills.rmsd_min_px
   double ewald_proximal_volume_max = 0.0025;
   refinement::RefinementParams refinement;
 };
