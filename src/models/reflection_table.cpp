@@ -27,7 +27,8 @@ void ReflectionTable::append(const ReflectionTable& other, std::int32_t id_offse
   }
   if (id_offset != 0 && has("id")) {
     auto& id = make<std::int32_t>("id");
-    for (std::size_t i = rows; i < id.size(); ++i) id[i] += id_offset;
+    for (std::size_t i = rows; i < id.size(); ++i)
+      if (id[i] >= 0) id[i] += id_offset; // negative: belongs to no experiment
   }
   for (const auto& [id, identifier] : other.identifiers) identifiers[id + id_offset] = identifier;
   rows += other.rows;
