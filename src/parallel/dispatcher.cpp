@@ -145,6 +145,8 @@ void dispatch(const Communicator& communicator, const WorkSource& source,
     work_and_serve(server, work, communicator, params.poll_microseconds);
   else
     server.serve_blocking();
+  // A rank that is done early must not ask again, in a following dispatch, before this one ends.
+  communicator.barrier();
 }
 
 } // namespace kilobragg::parallel
