@@ -1,9 +1,11 @@
 // Scale and B of each lattice from the ratio of its norm to that of the others' average.
 #include "kilobragg/merging/self_scaling.hpp"
 
+#include "kilobragg/merging/index_groups.hpp"
+
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <memory>
 
 namespace kilobragg::merging {
 
@@ -98,52 +100,55 @@ double weighted_correlation(const std::vector<Pair>& pairs, const LatticeRecord&
   return vx > 0 && vy > 0 ? (w * xy - x * y) / std::sqrt(vx * vy) : 0;
 }
 
-} // namespace
-
-std::vector<float> scaled_intensities(const Observations& observations) {
-  std::vector<float> scaled(observations.size());
-  for (const LatticeRecord& lattice : observations.lattices)
-    for (std::size_t i = lattice.begin; i < lattice.end; ++i)
-      scaled[i] = static_cast<float>(observations.intensity[i] /
-                                     correction(lattice, observations.inv_d2[i]));
-  return scaled;
+// Only ratios of scales and differences of B are determined: their means are put to one and zero.
+void normalise(Observations& observations, const ScalingExchange& exchange) {
+  std::vector<double> logs, bs;
+  for (const LatticeRecord& lattice : observations.lattices) {
+    logs.push_back(lattice.log_scale);
+    bs.push_back(lattice.b_factor);
+  }
+  const double mean_log = exchange.mean(logs), mean_b = exchange.mean(bs);
+  for (LatticeRecord& lattice : observations.lattices) {
+    lattice.log_scale -= mean_log;
+    lattice.b_factor -= mean_b;
+  }
 }
 
-std::vector<double> update_scales(Observations& observations, std::span<const float> reference,
-                                  const SelfScalingParams& params) {
-  std::vector<double> changes;
-  for (LatticeRecord& lattice : observations.lattices) {
-    std::vector<Pair> pairs = common_pairs(observations, lattice, reference);
-    if (pairs.size() < params.min_common) {
-      lattice.correlation = 0;
-      changes.push_back(0);
-      continue;
+void run_cycles(Observations& observations, const SelfScalingParams& params,
+                const ScalingExchange& exchange, SelfScalingResult& result) {
+  result.converged = false;
+  std::vector<double> old_log, old_b;
+  for (int cycle = 0; cycle < params.max_cycles && !result.converged; ++cycle) {
+    old_log.clear(), old_b.clear();
+    for (const LatticeRecord& lattice : observations.lattices) {
+      old_log.push_back(lattice.log_scale);
+      old_b.push_back(lattice.b_factor);
     }
-    const double old_scale = lattice.log_scale, old_b = lattice.b_factor;
-    lattice.b_factor = fit_b(pairs, params.b_sigma);
-    std::vector<Pair> flat = pairs;
-    for (Pair& p : flat) p.observed /= std::exp(-0.5 * lattice.b_factor * p.inv_d2);
-    const ShellRatio overall = norm_ratio(flat);
-    if (overall.valid) lattice.log_scale = overall.log_ratio;
-    lattice.correlation = weighted_correlation(pairs, lattice);
-    changes.push_back(std::max(std::abs(lattice.log_scale - old_scale),
-                               std::abs(lattice.b_factor - old_b) / 100));
+    const std::vector<float> others = exchange.means_of_others(scaled_intensities(observations));
+    update_scales(observations, others, params);
+    normalise(observations, exchange);
+    double change = 0;
+    for (std::size_t n = 0; n < old_log.size(); ++n)
+      change = std::max({change, std::abs(observations.lattices[n].log_scale - old_log[n]),
+                         std::abs(observations.lattices[n].b_factor - old_b[n]) / 100});
+    result.last_change = exchange.all_max(change);
+    result.converged = result.last_change < params.tolerance;
+    ++result.cycles;
   }
-  return changes;
 }
 
 std::vector<bool> scalable_lattices(const Observations& observations,
-                                    std::span<const float> reference,
-                                    const SelfScalingParams& params, SelfScalingCounts& counts) {
+                                    const ScalingExchange& exchange,
+                                    const SelfScalingParams& params, SelfScalingResult& result) {
+  const std::vector<float> others = exchange.means_of_others(scaled_intensities(observations));
   std::vector<bool> keep;
   for (const LatticeRecord& lattice : observations.lattices) {
-    const bool low_signal =
-        common_pairs(observations, lattice, reference).size() < params.min_common;
+    const bool low_signal = common_pairs(observations, lattice, others).size() < params.min_common;
     const bool low_correlation = !low_signal && lattice.correlation < params.min_correlation;
-    counts.low_signal += low_signal;
-    counts.low_correlation += low_correlation;
+    result.low_signal += low_signal;
+    result.low_correlation += low_correlation;
     keep.push_back(!low_signal && !low_correlation);
-    if (!keep.back()) counts.observations += static_cast<std::int64_t>(lattice.size());
+    if (!keep.back()) result.observations += static_cast<std::int64_t>(lattice.size());
   }
   return keep;
 }
@@ -155,6 +160,70 @@ void apply_scales(Observations& observations) {
       observations.intensity[i] = static_cast<float>(observations.intensity[i] * factor);
       observations.variance[i] = static_cast<float>(observations.variance[i] * factor * factor);
     }
+}
+
+} // namespace
+
+ScalingExchange exchange_alone(const Observations& observations) {
+  std::vector<std::uint32_t> lattice(observations.size());
+  for (std::size_t n = 0; n < observations.lattices.size(); ++n)
+    for (std::size_t i = observations.lattices[n].begin; i < observations.lattices[n].end; ++i)
+      lattice[i] = static_cast<std::uint32_t>(n);
+  const auto groups =
+      std::make_shared<const IndexGroups>(group_by_index(observations.index, lattice));
+  const auto weight =
+      std::make_shared<const std::vector<float>>(groups->in_order(observations.nearness));
+  ScalingExchange exchange;
+  exchange.means_of_others = [groups, weight](std::span<const float> scaled) {
+    return groups->in_arrival_order(means_of_others(*groups, groups->in_order(scaled), *weight));
+  };
+  exchange.all_max = [](double value) { return value; };
+  exchange.mean = [](std::span<const double> values) {
+    double sum = 0;
+    for (const double value : values) sum += value;
+    return values.empty() ? 0 : sum / static_cast<double>(values.size());
+  };
+  return exchange;
+}
+
+std::vector<float> scaled_intensities(const Observations& observations) {
+  std::vector<float> scaled(observations.size());
+  for (const LatticeRecord& lattice : observations.lattices)
+    for (std::size_t i = lattice.begin; i < lattice.end; ++i)
+      scaled[i] = static_cast<float>(observations.intensity[i] /
+                                     correction(lattice, observations.inv_d2[i]));
+  return scaled;
+}
+
+void update_scales(Observations& observations, std::span<const float> reference,
+                   const SelfScalingParams& params) {
+  for (LatticeRecord& lattice : observations.lattices) {
+    std::vector<Pair> pairs = common_pairs(observations, lattice, reference);
+    lattice.correlation = 0;
+    if (pairs.size() < params.min_common) continue;
+    lattice.b_factor = fit_b(pairs, params.b_sigma);
+    std::vector<Pair> flat = pairs;
+    for (Pair& p : flat) p.observed *= std::exp(0.5 * lattice.b_factor * p.inv_d2);
+    const ShellRatio overall = norm_ratio(flat);
+    if (overall.valid) lattice.log_scale = overall.log_ratio;
+    lattice.correlation = weighted_correlation(pairs, lattice);
+  }
+}
+
+SelfScalingResult self_scale(Observations& observations, const SelfScalingParams& params,
+                             const std::function<ScalingExchange(const Observations&)>& connect) {
+  SelfScalingResult result;
+  ScalingExchange exchange = connect(observations);
+  run_cycles(observations, params, exchange, result);
+  const std::vector<bool> keep = scalable_lattices(observations, exchange, params, result);
+  const bool rejected = result.low_signal + result.low_correlation > 0;
+  if (exchange.all_max(rejected ? 1 : 0) > 0) {
+    observations.keep_lattices(keep);
+    exchange = connect(observations);
+    run_cycles(observations, params, exchange, result);
+  }
+  apply_scales(observations);
+  return result;
 }
 
 } // namespace kilobragg::merging
