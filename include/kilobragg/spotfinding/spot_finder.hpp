@@ -17,8 +17,8 @@ enum class ThresholdAlgorithm { Dispersion, DispersionExtended };
 
 /// spotfinder.threshold.dispersion.*
 struct DispersionParams {
-  std::optional<double> gain;          ///< None = 1
-  std::array<int, 2> kernel_size{3, 3}; ///< half widths: the window is 2k+1
+  std::optional<double> gain;           ///< None = 1
+  std::array<int, 2> kernel_size{3, 3}; ///< half widths slow, fast: the window is 2k+1
   double sigma_background = 6, sigma_strong = 3;
   int min_local = 2;
   double global_threshold = 0;
@@ -28,13 +28,13 @@ struct DispersionParams {
 struct SpotFilterParams {
   std::optional<int> min_spot_size; ///< Auto = 3 if the first panel is a SENSOR_PAD, else 6
   int max_spot_size = 1000;
-  double max_separation = 2;        ///< px between centroid and peak pixel
+  double max_separation = 2; ///< px between centroid and peak pixel
   double max_strong_pixel_fraction = 0.25;
   int border = 0;
-  std::optional<double> d_min, d_max;                    ///< angstrom
-  std::vector<std::array<double, 2>> resolution_range;   ///< excluded ranges, angstrom
+  std::optional<double> d_min, d_max;                  ///< angstrom
+  std::vector<std::array<double, 2>> resolution_range; ///< excluded ranges, angstrom
   bool ice_rings = false;
-  double ice_rings_width = 0.002;                        ///< 1/angstrom^2
+  double ice_rings_width = 0.002; ///< 1/angstrom^2
   bool background_gradient_filter = false;
   int background_size = 2;
   double gradient_cutoff = 4;
