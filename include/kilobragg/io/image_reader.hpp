@@ -18,9 +18,15 @@ public:
   virtual std::shared_ptr<const models::Detector> detector() const = 0;
   /// Beam of one frame with its wavelength and spectrum.
   virtual models::Beam beam(std::int64_t frame) const = 0;
-  /// Pixels of one frame, decoded, with layout and static mask. Throws core::Error naming file and
-  /// frame when the frame cannot be read.
-  virtual models::Image read(std::int64_t frame) = 0;
+  /// Pixels of one frame, decoded, with layout and static mask, into an image whose buffer is used
+  /// again where it fits. Throws core::Error naming file and frame when the frame cannot be read.
+  virtual void read_into(std::int64_t frame, models::Image& image) = 0;
+  /// The same into a new image.
+  models::Image read(std::int64_t frame) {
+    models::Image image;
+    read_into(frame, image);
+    return image;
+  }
   /// Fixed at first sight: hash of the first frame's raw bytes, its shape and type, start time.
   virtual std::string content_id() const = 0;
   /// Path, dataset and content id for a frame.

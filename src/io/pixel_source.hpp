@@ -1,0 +1,90 @@
+// One HDF5 data set of frames: raw chunks through our own decoder, everything else through HDF5.
+#pragma once
+
+#include "hdf5.hpp"
+
+#include "kilobragg/models/image.hpp"
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+namespace kilobragg::io {
+
+/// Panels, slow, fast extents of one frame; panels is 1 for frames of two dimensions.
+using FrameShape = std::array<std::size_t, 3>;
+
+inline std::size_t pixels_in(const FrameShape& shape) { return shape[0] * shape[1] * shape[2]; }
+
+/// Types of stored pixels that the fast path converts itself.
+enum class StoredType { u8, i8, u16, i16, u32, i32, f32, f64, other_integer };
+
+/// Copies `count` stored pixels to `out`, as models::PixelBuffer says; out of range saturates.
+template <typename T>
+void convert_pixels(const std::byte* stored, StoredType type, T* out, std::size_t count);
+
+/// An open data set of frames x [panels x] slow x fast, or of one frame of two dimensions.
+class PixelSource {
+public:
+  /// `file` keeps the file open where the data set does not. Throws core::Error naming `name` on a
+  /// wrong rank, pixels that are no numbers, or a filter that nothing here can undo.
+  PixelSource(hdf5::Handle file, hdf5::Handle dataset, std::string name);
+
+  std::int64_t frames() const { return frames_; }
+  const FrameShape& shape() const { return shape_; }
+  /// Dimensions of a frame in the file: 2 or 3.
+  int frame_rank() const { return rank_ == 4 ? 3 : 2; }
+  StoredType type() const { return type_; }
+  std::string type_text() const;
+  hid_t dataset() const { return dataset_.get(); }
+  const std::string& name() const { return name_; }
+  /// Does the fast path read it?
+  bool reads_chunks() const { return codec_ != Codec::library; }
+  /// The kind of buffer for these pixels, empty.
+  models::PixelBuffer make_buffer() const;
+
+  /// Pixels of one frame in order of storage; `out` has pixels_in(shape()) elements. T is uint16_t,
+  /// int32_t or float. Throws core::Error naming the data set and the frame.
+  template <typename T>
+  void read(std::int64_t frame, T* out);
+  /// The stored bytes of a frame, compressed as they are; decoded pixels where HDF5 gives no access
+  /// to chunks. For content ids.
+  std::vector<std::byte> stored_bytes(std::int64_t frame);
+  /// Calls `visit` with the offset of each chunk of a frame, in order of storage.
+  template <typename Visit>
+  void for_each_chunk(std::int64_t frame, const Visit& visit) const;
+
+private:
+  enum class Codec { library, none, lz4, bitshuffle };
+
+  void inspect_type();
+  void inspect_chunks();
+  Codec usable_codec(hid_t plist) const;
+  template <typename T>
+  void read_through_library(std::int64_t frame, T* out);
+  template <typename T>
+  bool read_chunks(std::int64_t frame, T* out);
+  template <typename T>
+  bool read_one_chunk(const std::array<hsize_t, 4>& offset, T* out);
+  /// Reads a raw chunk into raw_; false if it was never written.
+  bool fetch(const std::array<hsize_t, 4>& offset);
+  void decode(std::span<std::byte> out);
+  bool chunk_is_frame() const { return chunk_shape_ == shape_; }
+
+  hdf5::Handle file_, dataset_;
+  std::string name_;
+  int rank_ = 0;
+  std::int64_t frames_ = 0;
+  FrameShape shape_{1, 1, 1}, chunk_shape_{1, 1, 1};
+  StoredType type_ = StoredType::u16;
+  std::size_t element_ = 0; ///< bytes of a stored pixel
+  Codec codec_ = Codec::library;
+  bool chunk_is_raw_ = false; ///< the chunk in raw_ skipped its filter
+  std::vector<std::byte> raw_, decoded_, scratch_;
+};
+
+extern template void PixelSource::read(std::int64_t, std::uint16_t*);
+extern template void PixelSource::read(std::int64_t, std::int32_t*);
+extern template void PixelSource::read(std::int64_t, float*);
+
+} // namespace kilobragg::io
