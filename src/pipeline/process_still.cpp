@@ -3,6 +3,8 @@
 
 #include "kilobragg/models/mapping.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 namespace kilobragg::pipeline {
@@ -81,7 +83,13 @@ StillProcessor::StillProcessor(const StillParams& params)
   if (params_.find_spots && params_.index) indexer_.emplace(params_.indexing);
 }
 
-StillResult StillProcessor::process(const StillInput& input, const models::Image& image) {
+void StillProcessor::say(const std::string& message) const {
+  if (listener_) listener_(message);
+}
+
+StillResult StillProcessor::process(const StillInput& input, const models::Image& image,
+                                    const StepListener& listener) {
+  listener_ = listener;
   StillResult result;
   result.source = input.source;
   result.beam = input.beam;
@@ -95,19 +103,26 @@ StillResult StillProcessor::process(const StillInput& input, const models::Image
 }
 
 bool StillProcessor::find_spots(StillResult& result, const models::Image& image) {
+  if (!params_.find_spots) {
+    finish(result, ExitState::SpotfindingOk, 0);
+    return false;
+  }
+  say("spotfind_start");
   const StepTimer timer(result, models::Step::Spotfind);
   const bool found =
       attempt(result, params_.squash_errors, ExitState::SpotfindingException, 0, [&] {
-        if (!params_.find_spots) return;
         result.spots = finder_.find(image, *result.detector, result.beam);
         models::map_spots(result.spots, *result.detector, result.beam);
       });
   if (!found) return false;
   finish(result, ExitState::SpotfindingOk, result.spots.size());
-  return !params_.find_spots ? false : is_hit(result, params_.hit_finder);
+  if (!is_hit(result, params_.hit_finder)) return false;
+  say(result.state_line());
+  return true;
 }
 
 bool StillProcessor::index(StillResult& result) {
+  say("index_start");
   const StepTimer timer(result, models::Step::Index);
   const std::size_t spots = result.spots.size();
   indexing::IndexingOutcome outcome;
@@ -126,10 +141,12 @@ bool StillProcessor::index(StillResult& result) {
     result.lattices.push_back(std::move(found));
   }
   finish(result, ExitState::IndexOk, indexed_count(result));
+  say(result.state_line());
   return true;
 }
 
 bool StillProcessor::refine(StillResult& result) {
+  say("refine_start");
   const StepTimer timer(result, models::Step::Refine);
   const bool refined =
       attempt(result, params_.squash_errors, ExitState::RefineFailed, indexed_count(result), [&] {
@@ -141,6 +158,7 @@ bool StillProcessor::refine(StillResult& result) {
 }
 
 void StillProcessor::integrate(StillResult& result, const models::Image& image) {
+  say("integrate_start");
   const StepTimer timer(result, models::Step::Integrate);
   std::size_t integrated = 0;
   const bool done = attempt(

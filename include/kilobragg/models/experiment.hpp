@@ -20,7 +20,7 @@ struct ImageSource {
   std::int64_t frame = 0; ///< frame within the file (the index that dxtbx uses)
   std::string content_id; ///< hash of the first frame's raw bytes, shape, type and start time
 
-  /// "<stem>_00012" as the log and the exit-state lines show it; 1-based five digits as in DIALS.
+  /// "<stem>_00012" as the log and the exit-state lines show it; frame from 0, five digits, as in DIALS.
   std::string tag() const;
 };
 

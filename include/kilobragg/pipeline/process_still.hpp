@@ -6,7 +6,9 @@
 #include "kilobragg/models/still_result.hpp"
 #include "kilobragg/spotfinding/spot_finder.hpp"
 
+#include <functional>
 #include <optional>
+#include <string>
 
 namespace kilobragg::pipeline {
 
@@ -34,6 +36,10 @@ struct StillInput {
   std::shared_ptr<const models::Detector> detector;
 };
 
+/// Hears the words of user-visible steps as they begin or end: spotfind_start, spotfinding_ok_N,
+/// index_start, index_ok_N, refine_start, integrate_start.
+using StepListener = std::function<void(const std::string& message)>;
+
 /// Runs the stages on one still after another. Holds their scratch, so keep one per thread.
 class StillProcessor {
 public:
@@ -43,7 +49,8 @@ public:
   /// Find spots, test for a hit, map, index, refine, integrate. Never throws for what the image
   /// holds: a failing stage ends in its exit state with a message (unless squash_errors is off).
   /// Fills everything of the result but seconds[Read] and seconds[Write].
-  models::StillResult process(const StillInput& input, const models::Image& image);
+  models::StillResult process(const StillInput& input, const models::Image& image,
+                              const StepListener& listener = {});
 
 private:
   bool find_spots(models::StillResult& result, const models::Image& image);
@@ -51,7 +58,10 @@ private:
   bool refine(models::StillResult& result);
   void integrate(models::StillResult& result, const models::Image& image);
 
+  void say(const std::string& message) const;
+
   StillParams params_;
+  StepListener listener_;
   spotfinding::SpotFinder finder_;
   std::optional<indexing::Indexer> indexer_;
 };

@@ -1,0 +1,55 @@
+// The options of stills_process: one struct with every parameter, bound to DIALS's phil paths.
+#pragma once
+
+#include "kilobragg/core/options.hpp"
+#include "kilobragg/pipeline/process_still.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kilobragg::programs {
+
+/// input.*
+struct InputOptions {
+  std::vector<std::string> paths; ///< positional arguments
+  std::vector<std::string> globs, image_tags;
+  std::string file_list, reference_geometry;
+  bool show_image_tags = false, ignore_gain_mismatch = false;
+  std::optional<int> max_images;
+  int process_percent = 100; ///< dispatch.process_percent
+};
+
+/// geometry.*
+struct GeometryOptions {
+  std::optional<double> distance;   ///< mm; moves every panel along the beam
+  std::optional<double> wavelength; ///< angstrom, for every image
+};
+
+/// output.* and mp.debug.*; %s in names becomes idx-NNNN
+struct OutputOptions {
+  std::string directory = ".", logging_dir;
+  std::string strong = "%s_strong.refl", indexed = "%s_indexed.refl";
+  std::string refined = "%s_refined.expt";
+  std::string integrated = "%s_integrated.refl", integrated_experiments = "%s_integrated.expt";
+  bool debug_logs = false;
+};
+
+struct StillsOptions {
+  InputOptions input;
+  GeometryOptions geometry;
+  OutputOptions output;
+  std::string spotfinder_mask, integration_mask;
+  bool has_cell = false, has_space_group = false; ///< known_symmetry.* were given
+  pipeline::StillParams still;
+  /// Options that other programs have and that change nothing here, with what was asked for.
+  std::map<std::string, std::string> without_effect;
+
+  /// Declares every option in `set`, bound to this object, which must outlive it.
+  void declare(core::OptionSet& set);
+  /// Throws core::Error on values that contradict each other or cannot work, before work starts.
+  void validate() const;
+};
+
+} // namespace kilobragg::programs
