@@ -45,8 +45,10 @@ private:
   struct Part {
     int x0 = 0, y0 = 0, width = 0, height = 0, stride = 0;
   };
-  struct BackgroundStatistics {
-    double n = 0, p = 0, pp = 0, rr = 0; ///< sums of 1, pixel, pixel^2, residual^2
+  /// Plane sums, and the sum of pixel^2 beside them.
+  struct BackgroundSums {
+    PlaneSums plane;
+    double pp = 0;
   };
   struct ForegroundSums {
     double p = 0, b = 0; ///< pixels, and the background under them
@@ -55,13 +57,14 @@ private:
 
   void place(const models::PixelBox& box, const models::PanelWindow& window);
   bool foreground_fits(const ForegroundMask& foreground);
-  template <typename T>
+  template <typename T, bool masked>
   void load_row(int row, const T* raw, const std::uint8_t* usable,
                 const PixelCalibration& calibration);
   bool take_foreground(int row, const ForegroundMask& foreground);
-  PlaneSums plane_sums();
-  void drop_outliers(const Plane& plane, double threshold);
-  BackgroundStatistics background_statistics(const Plane& plane);
+  template <bool reject>
+  BackgroundSums background_sums(const Plane& plane, double threshold);
+  void fill_background(const BackgroundSums& used, const Plane& plane,
+                       models::IntegratedReflection& reflection) const;
   ForegroundSums foreground_sums(const Plane& plane);
   void set_centroid(const ForegroundSums& sums, models::IntegratedReflection& reflection) const;
 
@@ -69,10 +72,6 @@ private:
     return static_cast<std::size_t>(row) * static_cast<std::size_t>(part_.stride);
   }
   double row_y(int row) const { return part_.y0 + row + 0.5 - centre_y_; }
-  /// Column accumulators: sums run down the columns, which vectorises without reordering a sum.
-  double* accumulators(int count);
-  double total(const double* column) const;
-  double moment(const double* column) const;
 
   models::PixelBox box_;
   Part part_;
@@ -80,7 +79,7 @@ private:
   int first_row_ = 0, end_row_ = 0; ///< rows of the part that hold foreground
   int n_foreground_ = 0;
   std::vector<double> value_, background_, foreground_; ///< pixels; weights of 0 or 1
-  std::vector<double> x_, columns_;
+  std::vector<double> x_;
 };
 
 } // namespace kilobragg::integration
