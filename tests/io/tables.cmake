@@ -1,1 +1,4 @@
 kilobragg_test(io_reflection_file SOURCES reflection_file_test.cpp ROOMS io LIBS GTest::gmock)
+kilobragg_test(io_experiments SOURCES experiments_test.cpp ROOMS io
+               LIBS GTest::gmock nlohmann_json::nlohmann_json)
+kilobragg_test(io_mtz SOURCES mtz_test.cpp ROOMS io LIBS GTest::gmock)

@@ -3,14 +3,16 @@
 
 #include "kilobragg/models/experiment.hpp"
 
-#include <nlohmann/json_fwd.hpp>
-
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace kilobragg::io {
 
-/// Parses an .expt. Models shared in the file are shared in memory. Throws core::Error naming `name`.
+/// Parses an .expt, whose path `name` is. Models shared in the file are shared in memory. One
+/// experiment without a crystal over an image set of n images becomes n experiments. An image whose
+/// absolute path does not exist is looked for relative to the .expt. Throws core::Error naming
+/// `name`, the object and the key.
 std::vector<models::Experiment> parse_experiments(const std::string& text, const std::string& name);
 std::vector<models::Experiment> read_experiments(const std::string& path);
 
@@ -20,5 +22,25 @@ std::string format_experiments(const std::vector<models::Experiment>& experiment
                                const std::string& directory);
 /// Writes to a temporary file beside `path` and renames it. Throws core::Error (disk full, ...).
 void write_experiments(const std::vector<models::Experiment>& experiments, const std::string& path);
+
+/// Builds an experiment list one by one; equal models are written once. Spectra are left out: the
+/// format has no place for them.
+class ExperimentListWriter {
+public:
+  /// `directory` is where the .expt will lie.
+  explicit ExperimentListWriter(const std::string& directory);
+  ~ExperimentListWriter();
+  ExperimentListWriter(ExperimentListWriter&&) noexcept;
+
+  void add(const models::Experiment& experiment);
+  std::size_t size() const;
+  std::string text() const;
+  /// Writes text() as write_experiments() does.
+  void write(const std::string& path) const;
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 } // namespace kilobragg::io
