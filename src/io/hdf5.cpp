@@ -111,13 +111,8 @@ Handle open_file(const std::string& path) {
 bool exists(hid_t location, const std::string& path) {
   if (path.empty()) return false;
   if (path == "/" || path == ".") return true;
-  for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
-    const std::string part = path.substr(0, at);
-    if (part.back() != '/' && H5Lexists(location, part.c_str(), H5P_DEFAULT) <= 0) return false;
-    if (part.back() != '/' && H5Oexists_by_name(location, part.c_str(), H5P_DEFAULT) <= 0)
-      return false;
-    if (at == std::string::npos) return true;
-  }
+  quiet();
+  return H5Oexists_by_name(location, path.c_str(), H5P_DEFAULT) > 0;
 }
 
 bool is_dataset(hid_t location, const std::string& path) {

@@ -17,17 +17,16 @@ std::string absolute(const std::string& axis, const std::string& depends_on) {
          (depends_on.rfind("./", 0) == 0 ? depends_on.substr(2) : depends_on);
 }
 
-Vec3 vector_attribute(hid_t file, const std::string& path, const char* name) {
-  const std::vector<double> v = hdf5::number_attribute(file, path, name);
+Vec3 vector_attribute(hid_t object, const char* name) {
+  const std::vector<double> v = hdf5::number_attribute(object, ".", name);
   return v.size() == 3 ? Vec3{v[0], v[1], v[2]} : Vec3{};
 }
 
-void read_value(hid_t file, const std::string& where, NexusAxis& axis) {
-  const auto values = hdf5::read_numbers(file, axis.path);
+void read_value(hid_t object, const std::string& where, NexusAxis& axis) {
+  const auto values = hdf5::read_numbers(object, ".");
   core::require(values && !values->empty(), "{} has no value", where);
-  const std::string unit = hdf5::text_attribute(file, axis.path, "units").value_or("");
-  const std::string type =
-      hdf5::text_attribute(file, axis.path, "transformation_type").value_or("");
+  const std::string unit = hdf5::text_attribute(object, ".", "units").value_or("");
+  const std::string type = hdf5::text_attribute(object, ".", "transformation_type").value_or("");
   axis.rotation = type.empty() ? radians_per(unit).has_value() : type == "rotation";
   const auto factor = axis.rotation ? radians_per(unit) : millimetres_per(unit);
   // A zero is zero in any unit, and writers leave the unit of such axes out.
@@ -37,13 +36,13 @@ void read_value(hid_t file, const std::string& where, NexusAxis& axis) {
   axis.value = values->front() * factor.value_or(1);
 }
 
-void read_offset(hid_t file, const std::string& where, NexusAxis& axis) {
-  axis.offset = vector_attribute(file, axis.path, "offset");
+void read_offset(hid_t object, const std::string& where, NexusAxis& axis) {
+  axis.offset = vector_attribute(object, "offset");
   axis.has_offset = norm2(axis.offset) > 0;
   if (!axis.has_offset) return;
-  auto unit = hdf5::text_attribute(file, axis.path, "offset_units");
+  auto unit = hdf5::text_attribute(object, ".", "offset_units");
   // Some writers mean the units of the value.
-  if (!unit) unit = hdf5::text_attribute(file, axis.path, "units");
+  if (!unit) unit = hdf5::text_attribute(object, ".", "units");
   const auto factor = millimetres_per(unit.value_or(""));
   core::require(factor.has_value(), "{} has an offset without a unit of length ({})", where,
                 unit.value_or("no offset_units"));
@@ -62,35 +61,36 @@ Motion NexusAxis::motion() const {
   return {rotation_about(unit(vector), value), offset};
 }
 
-NexusAxis read_axis(hid_t file, const std::string& file_name, const std::string& path) {
-  const std::string where = file_name + ":" + path;
-  core::require(hdf5::is_dataset(file, path), "{} is missing (an axis of the detector's geometry)",
+const NexusAxis& AxisReader::axis(const std::string& path) {
+  const auto known = axes_.find(path);
+  if (known != axes_.end()) return known->second;
+  const std::string where = name_ + ":" + path;
+  core::require(hdf5::is_dataset(file_, path), "{} is missing (an axis of the detector's geometry)",
                 where);
+  const hdf5::Handle object(H5Dopen2(file_, path.c_str(), H5P_DEFAULT));
   NexusAxis axis;
   axis.path = path;
-  read_value(file, where, axis);
-  read_offset(file, where, axis);
-  axis.vector = vector_attribute(file, path, "vector");
+  read_value(object.get(), where, axis);
+  read_offset(object.get(), where, axis);
+  axis.vector = vector_attribute(object.get(), "vector");
   core::require(norm2(axis.vector) > 0 || axis.value == 0, "{} has no vector of three elements",
                 where);
-  axis.component = hdf5::text_attribute(file, path, "equipment_component").value_or("");
-  axis.depends_on = absolute(path, hdf5::text_attribute(file, path, "depends_on").value_or(""));
-  return axis;
+  axis.component = hdf5::text_attribute(object.get(), ".", "equipment_component").value_or("");
+  axis.depends_on =
+      absolute(path, hdf5::text_attribute(object.get(), ".", "depends_on").value_or(""));
+  return axes_.emplace(path, axis).first->second;
 }
 
-std::vector<NexusAxis> read_chain(hid_t file, const std::string& file_name,
-                                  const std::string& first) {
+std::vector<NexusAxis> AxisReader::chain(const std::string& first) {
   std::vector<NexusAxis> chain;
-  std::string next = first == "." ? "" : first;
-  while (!next.empty()) {
+  for (std::string next = first; !next.empty(); next = chain.back().depends_on) {
     const bool again = std::any_of(chain.begin(), chain.end(),
                                    [&](const NexusAxis& axis) { return axis.path == next; });
-    core::require(!again, "the axes of {} depend on each other in a circle (at {})", file_name,
-                  next);
-    core::require(hdf5::is_dataset(file, next), "{}:{} depends on {}, which is not there",
-                  file_name, chain.empty() ? "a module" : chain.back().path, next);
-    chain.push_back(read_axis(file, file_name, next));
-    next = chain.back().depends_on;
+    core::require(!again, "the axes of {} depend on each other in a circle (at {})", name_, next);
+    core::require(axes_.count(next) > 0 || hdf5::is_dataset(file_, next),
+                  "{}:{} depends on {}, which is not there", name_,
+                  chain.empty() ? "a module" : chain.back().path, next);
+    chain.push_back(axis(next));
   }
   return chain;
 }

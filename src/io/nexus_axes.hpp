@@ -7,6 +7,7 @@
 
 #include "kilobragg/models/detector.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,12 +35,25 @@ struct NexusAxis {
   Motion motion() const;
 };
 
-/// Reads one axis. Throws core::Error naming `file_name` and the axis on missing vectors, unknown
-/// units and the like.
-NexusAxis read_axis(hid_t file, const std::string& file_name, const std::string& path);
-/// The axes from `first` (absolute path, may be empty or ".") up to the laboratory.
-std::vector<NexusAxis> read_chain(hid_t file, const std::string& file_name,
-                                  const std::string& first);
+/// Reads the axes of one file, each once: the modules of a detector share most of theirs.
+class AxisReader {
+public:
+  /// `file_name` is for messages.
+  AxisReader(hid_t file, std::string file_name)
+      : file_(file)
+      , name_(std::move(file_name)) {}
+  /// One axis by its absolute path. Throws core::Error naming the file and the axis on missing
+  /// vectors, unknown units and the like.
+  const NexusAxis& axis(const std::string& path);
+  /// The axes from `first` (absolute path, may be empty) up to the laboratory.
+  std::vector<NexusAxis> chain(const std::string& first);
+
+private:
+  hid_t file_;
+  std::string name_;
+  std::map<std::string, NexusAxis> axes_;
+};
+
 /// All motions of a chain, innermost first, as one.
 Motion cumulative(const std::vector<NexusAxis>& chain);
 

@@ -74,24 +74,24 @@ void place_module(const DetectorContext& c, std::size_t index, Module& module) {
 
 /// Panel origin within the frame that the chain starts from: the offset of a pixel direction, or
 /// module_offset where the chain does not pass through it.
-Vec3 local_origin(const DetectorContext& c, const NexusAxis& fast, const NexusAxis& slow,
-                  Module& module) {
+Vec3 local_origin(const DetectorContext& c, AxisReader& axes, const NexusAxis& fast,
+                  const NexusAxis& slow, Module& module) {
   const std::string offset_path = module.path + "/module_offset";
   const bool passed = std::any_of(module.chain.begin(), module.chain.end(),
                                   [&](const NexusAxis& a) { return a.path == offset_path; });
   const Vec3 offset = fast.has_offset ? fast.offset : slow.offset;
   if (passed || !hdf5::is_dataset(c.file, offset_path)) return offset;
-  const NexusAxis shift = read_axis(c.file, c.path, offset_path);
+  const NexusAxis& shift = axes.axis(offset_path);
   if (module.chain.empty()) {
     // Such files write "." as what the directions depend on and mean the module's own chain.
-    module.chain = read_chain(c.file, c.path, offset_path);
+    module.chain = axes.chain(offset_path);
     return offset;
   }
   return fast.has_offset || slow.has_offset ? offset : shift.motion().shift;
 }
 
-std::optional<Module> read_module(const DetectorContext& c, const std::string& path,
-                                  std::size_t index) {
+std::optional<Module> read_module(const DetectorContext& c, AxisReader& axes,
+                                  const std::string& path, std::size_t index) {
   Module module;
   module.path = path;
   const std::string fast_path = path + "/fast_pixel_direction",
@@ -99,13 +99,12 @@ std::optional<Module> read_module(const DetectorContext& c, const std::string& p
   if (!hdf5::is_dataset(c.file, fast_path) || !hdf5::is_dataset(c.file, slow_path))
     return std::nullopt;
   place_module(c, index, module);
-  const NexusAxis fast = read_axis(c.file, c.path, fast_path),
-                  slow = read_axis(c.file, c.path, slow_path);
+  const NexusAxis fast = axes.axis(fast_path), slow = axes.axis(slow_path);
   module.pixel_size = {fast.value, slow.value};
   core::require(fast.value > 0 && slow.value > 0, "{}:{} has pixels of {} x {} mm", c.path, path,
                 fast.value, slow.value);
-  module.chain = read_chain(c.file, c.path, fast.depends_on);
-  const Vec3 origin = local_origin(c, fast, slow, module);
+  module.chain = axes.chain(fast.depends_on);
+  const Vec3 origin = local_origin(c, axes, fast, slow, module);
   const Motion motion = cumulative(module.chain);
   module.origin = motion(origin);
   module.fast = unit(motion.rotation * fast.vector);
@@ -130,8 +129,10 @@ std::string find_detector(const DetectorContext& c) {
 
 std::vector<Module> read_modules(const DetectorContext& c, const std::string& group) {
   std::vector<Module> modules;
+  AxisReader axes(c.file, c.path);
   for (const std::string& path : hdf5::children_of_class(c.file, group, "NXdetector_module"))
-    if (auto module = read_module(c, path, modules.size())) modules.push_back(std::move(*module));
+    if (auto module = read_module(c, axes, path, modules.size()))
+      modules.push_back(std::move(*module));
   return modules;
 }
 

@@ -20,14 +20,13 @@ std::vector<std::uint32_t> read_bits(const DetectorContext& c, const std::string
                                      std::int64_t frame) {
   const Handle data(H5Dopen2(c.file, path.c_str(), H5P_DEFAULT));
   std::vector<std::uint32_t> bits(pixels_in(c.frames->shape()));
-  Handle space(H5Dget_space(data.get()));
+  const Handle space(H5Dget_space(data.get()));
+  std::vector<hsize_t> count = hdf5::dimensions(data.get()), start(count.size(), 0);
   if (frame >= 0) {
-    std::vector<hsize_t> count = hdf5::dimensions(data.get()), start(count.size(), 0);
     start[0] = static_cast<hsize_t>(frame), count[0] = 1;
     H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
   }
-  const hsize_t size = bits.size();
-  const Handle memory(H5Screate_simple(1, &size, nullptr));
+  const Handle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
   if (H5Dread(data.get(), H5T_NATIVE_UINT32, memory.get(), space.get(), H5P_DEFAULT, bits.data()) <
       0)
     core::fail("cannot read the mask {}:{} ({})", c.path, path, hdf5::last_error());

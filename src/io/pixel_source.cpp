@@ -178,16 +178,12 @@ void PixelSource::read(std::int64_t frame, T* out) {
 
 template <typename T>
 void PixelSource::read_through_library(std::int64_t frame, T* out) {
-  const std::size_t pixels = pixels_in(shape_);
-  std::array<hsize_t, 4> start{}, count{};
-  for (int i = 0; i < rank_; ++i)
-    count[static_cast<std::size_t>(i)] =
-        hdf5::dimensions(dataset_.get())[static_cast<std::size_t>(i)];
+  std::vector<hsize_t> count = hdf5::dimensions(dataset_.get()), start(count.size(), 0);
   if (rank_ > 2) start[0] = static_cast<hsize_t>(frame), count[0] = 1;
   const Handle space(H5Dget_space(dataset_.get()));
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
-  const hsize_t size = pixels;
-  const Handle memory(H5Screate_simple(1, &size, nullptr));
+  // Memory of the same rank: HDF5 is several times slower between selections of different ranks.
+  const Handle memory(H5Screate_simple(rank_, count.data(), nullptr));
   if (H5Dread(dataset_.get(), memory_type<T>(), memory.get(), space.get(), H5P_DEFAULT, out) < 0)
     core::fail("cannot read frame {} of {} ({}) is the file complete?", frame, name_,
                hdf5::last_error());
