@@ -142,6 +142,7 @@ struct SpotFinder::Scratch {
   threshold::Options options;
   MaskBuilder masks;
   ComponentLabeller labeller;
+  threshold::RunningSumsMemory memory;
   std::vector<Word> words[3];
 
   threshold::PanelBits panel_bits(int width, int height) {
@@ -160,6 +161,7 @@ struct FindContext {
   const SpotfinderParams& params;
   const threshold::Options& options;
   int min_spot_size;
+  threshold::RunningSumsMemory& memory;
 };
 
 template <typename T>
@@ -180,9 +182,9 @@ template <typename T, typename Counts>
 void find_strong(const threshold::PanelPixels<T>& pixels, const Counts& counts,
                  const FindContext& context, const threshold::PanelBits& bits) {
   if (context.params.algorithm == ThresholdAlgorithm::Dispersion)
-    threshold::find_dispersion(pixels, counts, context.options, bits);
+    threshold::find_dispersion(pixels, counts, context.options, bits, context.memory);
   else
-    threshold::find_dispersion_extended(pixels, counts, context.options, bits);
+    threshold::find_dispersion_extended(pixels, counts, context.options, bits, context.memory);
 }
 
 /// Integers without calibration are summed exactly, everything else in double.
@@ -277,7 +279,7 @@ models::SpotList SpotFinder::find(const models::Image& image, const models::Dete
   scratch.masks.update(image, detector, beam);
   const bool pad = !detector.panels.empty() && detector.panels[0].type == "SENSOR_PAD";
   const FindContext context{params_, scratch.options,
-                            params_.filter.min_spot_size.value_or(pad ? 3 : 6)};
+                            params_.filter.min_spot_size.value_or(pad ? 3 : 6), scratch.memory};
   models::SpotList list;
   std::size_t strong = 0, total = 0;
   for (std::size_t i = 0; i < detector.panels.size(); ++i) {

@@ -56,11 +56,12 @@ struct TestPanel {
 
 template <typename T, typename Counts>
 std::vector<bool> run(TestPanel<T>& panel, const Counts& counts, const Options& o, bool extended) {
+  static RunningSumsMemory memory; // reused, so that what one panel leaves would show in the next
   const PanelBits bits = panel.bits();
   if (extended)
-    find_dispersion_extended(panel.pixels(), counts, o, bits);
+    find_dispersion_extended(panel.pixels(), counts, o, bits, memory);
   else
-    find_dispersion(panel.pixels(), counts, o, bits);
+    find_dispersion(panel.pixels(), counts, o, bits, memory);
   std::vector<bool> strong;
   for (int y = 0; y < panel.height; ++y)
     for (int x = 0; x < panel.width; ++x) strong.push_back(bits.strong.test(x, y));
