@@ -1,0 +1,2 @@
+# Image files: chunk codec, NXmx, CBF, event index, masks, geometry.
+kilobragg_test(io_bitshuffle SOURCES bitshuffle_test.cpp ROOMS io LIBS kilobragg_lz4)
