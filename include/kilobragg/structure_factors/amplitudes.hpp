@@ -51,7 +51,7 @@ struct CoordinateParams {
   std::optional<models::SpaceGroup> space_group;
 };
 
-/// Amplitudes from PDB or mmCIF coordinates: electron density on a grid, IT92 form factors, FFT,
+/// Amplitudes from the coordinates of a PDB file: electron density on a grid, IT92 form factors, FFT,
 /// flat bulk solvent. Without anomalous scattering. Throws core::Error naming the file.
 Amplitudes from_coordinates(const std::string& path, const CoordinateParams& params);
 

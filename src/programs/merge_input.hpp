@@ -1,0 +1,38 @@
+// Finding, sharing out and reading the integrated files of a merge.
+#pragma once
+
+#include "merge_options.hpp"
+
+#include "kilobragg/models/experiment.hpp"
+#include "kilobragg/parallel/communicator.hpp"
+
+#include <string>
+#include <vector>
+
+namespace kilobragg::programs {
+
+struct FilePair {
+  std::string experiments, reflections;
+};
+
+/// Every .expt that the paths name, with its .refl, sorted by name. Throws core::Error if nothing
+/// matches or an .expt has no .refl.
+std::vector<FilePair> find_pairs(const MergeOptions& options);
+
+/// The pairs of one rank: by size, so that ranks get about the same number of bytes.
+std::vector<FilePair> share_of(const std::vector<FilePair>& pairs, int rank, int ranks);
+
+/// The experiments of one pair, detectors dropped: merge has no use for them.
+struct LoadedExperiments {
+  FilePair files;
+  std::vector<models::Experiment> experiments;
+};
+std::vector<LoadedExperiments> load_experiments(const std::vector<FilePair>& pairs);
+
+/// Reads the reflections of every pair and appends them, lattice by lattice. Throws core::Error on
+/// missing columns and identifiers that do not match.
+merging::ConversionCounts load_observations(const std::vector<LoadedExperiments>& loaded,
+                                            const merging::ConversionParams& params,
+                                            merging::Observations& observations);
+
+} // namespace kilobragg::programs
