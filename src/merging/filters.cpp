@@ -27,7 +27,9 @@ double significant_limit(const Observations& observations, const LatticeRecord& 
   const int bins =
       std::max({std::min(params.n_bins, n / params.min_count), n / params.max_count, 1});
   const auto [low, high] = std::minmax_element(inv_d2.begin(), inv_d2.end());
-  const double volume_low = std::pow(*low, 1.5), volume_high = std::pow(*high, 1.5);
+  // The outermost shells reach a little beyond the observations, as cctbx's do.
+  const double volume_low = std::pow(*low * (1 - 1e-6), 1.5);
+  const double volume_high = std::pow(*high * (1 + 1e-6), 1.5);
   const double step = (volume_high - volume_low) / bins;
   std::vector<double> sum(static_cast<std::size_t>(bins)), count(static_cast<std::size_t>(bins));
   for (std::size_t i = 0; i < inv_d2.size(); ++i) {

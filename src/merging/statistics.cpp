@@ -23,7 +23,7 @@ struct SnrMoments {
     if (n <= 0) return;
     const double mean = s1 / n, variance = std::max(0.0, s2 / n - mean * mean);
     row.unmerged_mean = mean;
-    row.unmerged_deviation = std::sqrt(variance);
+    row.unmerged_deviation = n > 1 ? std::sqrt(variance * n / (n - 1)) : 0;
     const double third = s3 / n - 3 * mean * s2 / n + 2 * mean * mean * mean;
     row.unmerged_skew = variance > 0 ? third / (variance * std::sqrt(variance)) : 0;
   }
@@ -169,12 +169,15 @@ AgreementTable agreement_table(std::span<const MergedIndex> merged, const Resolu
   const auto n = static_cast<std::size_t>(shells.count());
   table.shells.resize(n);
   std::vector<std::vector<IntensityPair>> halves(n), references(n);
+  double finest = 0; // 1/d^2; completeness counts to the finest index that both halves have
   for (const MergedIndex& m : merged) {
     const int shell = shells.shell_of(m.index);
     if (shell < 0) continue;
     const auto s = static_cast<std::size_t>(shell);
-    if (std::min(m.odd.n, m.even.n) >= std::max(1, minimum_multiplicity))
+    if (std::min(m.odd.n, m.even.n) >= std::max(1, minimum_multiplicity)) {
       halves[s].push_back(pair_of(m.odd, m.even));
+      finest = std::max(finest, shells.inv_d2(m.index));
+    }
     const double* expected = reference != nullptr ? reference->find(m.index) : nullptr;
     if (expected != nullptr && m.all.n >= std::max(1, minimum_multiplicity)) {
       IntensityPair pair = pair_of(m.all, m.all);
@@ -184,7 +187,7 @@ AgreementTable agreement_table(std::span<const MergedIndex> merged, const Resolu
   }
   std::vector<IntensityPair> all_halves, all_references;
   for (std::size_t s = 0; s < n; ++s) {
-    table.shells[s].possible = shells.possible(static_cast<int>(s));
+    table.shells[s].possible = shells.possible_up_to(static_cast<int>(s), finest);
     table.total.possible += table.shells[s].possible;
     compare_halves(halves[s], table.shells[s]);
     compare_reference(references[s], table.shells[s]);
