@@ -91,14 +91,8 @@ KILOBRAGG_AVX2_INLINE void store_halves(std::byte* out, const Rows& x, std::size
   }
 }
 
-KILOBRAGG_AVX2_INLINE void block_of_1(const std::byte* planes, std::size_t stride, std::byte* out) {
-  Rows x;
-  if (!load_byte(planes, stride, x)) {
-    std::memset(out, 0, 256);
-    return;
-  }
-  // Bytes i, i + 1 of an octet side by side make 16-bit units; the units 0, 2, 4, 6 of 8 octets
-  // then transpose as 4 x 4 blocks.
+/// Elements of one byte in order: afterwards the low half of row k holds octets 2k and 2k + 1.
+KILOBRAGG_AVX2_INLINE void order_bytes(Rows& x) {
   Rows p, q;
   for (int i = 0; i < 4; ++i) {
     p.r[i] = _mm256_unpacklo_epi8(x.r[2 * i], x.r[2 * i + 1]);
@@ -111,21 +105,38 @@ KILOBRAGG_AVX2_INLINE void block_of_1(const std::byte* planes, std::size_t strid
     q.r[h + 3] = _mm256_unpackhi_epi16(p.r[h + 2], p.r[h + 3]);
   }
   for (int h = 0; h < 8; h += 4) {
-    p.r[h] = _mm256_unpacklo_epi32(q.r[h], q.r[h + 2]);
-    p.r[h + 1] = _mm256_unpackhi_epi32(q.r[h], q.r[h + 2]);
-    p.r[h + 2] = _mm256_unpacklo_epi32(q.r[h + 1], q.r[h + 3]);
-    p.r[h + 3] = _mm256_unpackhi_epi32(q.r[h + 1], q.r[h + 3]);
+    x.r[h] = _mm256_unpacklo_epi32(q.r[h], q.r[h + 2]);
+    x.r[h + 1] = _mm256_unpackhi_epi32(q.r[h], q.r[h + 2]);
+    x.r[h + 2] = _mm256_unpacklo_epi32(q.r[h + 1], q.r[h + 3]);
+    x.r[h + 3] = _mm256_unpackhi_epi32(q.r[h + 1], q.r[h + 3]);
   }
-  store_halves(out, p, 128);
 }
 
-KILOBRAGG_AVX2_INLINE void block_of_2(const std::byte* planes, std::size_t stride, std::byte* out) {
+// Each of these writes 256 elements, or returns false without writing where all their bits are zero.
+
+KILOBRAGG_AVX2_INLINE bool block_of_1(const std::byte* planes, std::size_t stride, std::byte* out) {
+  Rows x;
+  if (!load_byte(planes, stride, x)) return false;
+  order_bytes(x);
+  store_halves(out, x, 128);
+  return true;
+}
+
+/// Counts below 256: only the low bytes have bits.
+KILOBRAGG_AVX2_INLINE void widen_bytes(Rows& low, std::byte* out) {
+  order_bytes(low);
+  for (int i = 0; i < 8; ++i) {
+    store(out + 32 * i, _mm256_cvtepu8_epi16(_mm256_castsi256_si128(low.r[i])));
+    store(out + 256 + 32 * i, _mm256_cvtepu8_epi16(_mm256_extracti128_si256(low.r[i], 1)));
+  }
+}
+
+KILOBRAGG_AVX2_INLINE bool block_of_2(const std::byte* planes, std::size_t stride, std::byte* out) {
   Rows low, high;
   const bool any_low = load_byte(planes, stride, low);
-  const bool any_high = load_byte(planes + 8 * stride, stride, high);
-  if (!any_low && !any_high) {
-    std::memset(out, 0, 512);
-    return;
+  if (!load_byte(planes + 8 * stride, stride, high)) {
+    if (any_low) widen_bytes(low, out);
+    return any_low;
   }
   Rows p, q;
   for (int i = 0; i < 8; ++i) {
@@ -136,32 +147,43 @@ KILOBRAGG_AVX2_INLINE void block_of_2(const std::byte* planes, std::size_t strid
   transpose_units16(q);
   store_halves(out, p, 256);
   store_halves(out + 128, q, 256);
+  return true;
 }
 
 /// The two 16-bit halves of each element as above, then interleaved.
-KILOBRAGG_AVX2_INLINE void block_of_4(const std::byte* planes, std::size_t stride, std::byte* out) {
+KILOBRAGG_AVX2_INLINE bool block_of_4(const std::byte* planes, std::size_t stride, std::byte* out) {
   alignas(32) std::byte low[512], high[512];
-  block_of_2(planes, stride, low);
-  block_of_2(planes + 16 * stride, stride, high);
+  const bool any_low = block_of_2(planes, stride, low);
+  if (!block_of_2(planes + 16 * stride, stride, high)) {
+    for (std::size_t i = 0; any_low && i < 512; i += 16)
+      store(out + 2 * i,
+            _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(low + i))));
+    return any_low;
+  }
+  if (!any_low) std::memset(low, 0, sizeof low);
   for (std::size_t i = 0; i < 512; i += 32) {
     const __m256i a = _mm256_permute4x64_epi64(load(low + i), 0xD8);
     const __m256i b = _mm256_permute4x64_epi64(load(high + i), 0xD8);
-    const __m256i first = _mm256_unpacklo_epi16(a, b), second = _mm256_unpackhi_epi16(a, b);
-    store(out + 2 * i, first);
-    store(out + 2 * i + 32, second);
+    store(out + 2 * i, _mm256_unpacklo_epi16(a, b));
+    store(out + 2 * i + 32, _mm256_unpackhi_epi16(a, b));
   }
+  return true;
 }
 
-KILOBRAGG_AVX2_INLINE void block_of_8(const std::byte* planes, std::size_t stride, std::byte* out) {
+KILOBRAGG_AVX2_INLINE bool block_of_8(const std::byte* planes, std::size_t stride, std::byte* out) {
   alignas(32) std::byte low[1024], high[1024];
-  block_of_4(planes, stride, low);
-  block_of_4(planes + 32 * stride, stride, high);
+  const bool any_low = block_of_4(planes, stride, low);
+  const bool any_high = block_of_4(planes + 32 * stride, stride, high);
+  if (!any_low && !any_high) return false;
+  if (!any_low) std::memset(low, 0, sizeof low);
+  if (!any_high) std::memset(high, 0, sizeof high);
   for (std::size_t i = 0; i < 1024; i += 32) {
     const __m256i a = _mm256_permute4x64_epi64(load(low + i), 0xD8);
     const __m256i b = _mm256_permute4x64_epi64(load(high + i), 0xD8);
     store(out + 2 * i, _mm256_unpacklo_epi32(a, b));
     store(out + 2 * i + 32, _mm256_unpackhi_epi32(a, b));
   }
+  return true;
 }
 
 /// The columns of planes that no full vector covers.
@@ -174,26 +196,27 @@ void tail(const std::byte* planes, std::byte* out, std::size_t plane, std::size_
   }
 }
 
+KILOBRAGG_AVX2_INLINE bool block_of(const std::byte* planes, std::size_t stride, std::byte* out,
+                                    std::size_t element_size) {
+  switch (element_size) {
+  case 1:
+    return block_of_1(planes, stride, out);
+  case 2:
+    return block_of_2(planes, stride, out);
+  case 4:
+    return block_of_4(planes, stride, out);
+  default:
+    return block_of_8(planes, stride, out);
+  }
+}
+
 KILOBRAGG_AVX2 void untranspose(const std::byte* planes, std::byte* out, std::size_t count,
                                 std::size_t element_size) {
   const std::size_t plane = count / 8;
   std::size_t j = 0;
   for (; j + 32 <= plane; j += 32) {
     std::byte* to = out + 8 * j * element_size;
-    switch (element_size) {
-    case 1:
-      block_of_1(planes + j, plane, to);
-      break;
-    case 2:
-      block_of_2(planes + j, plane, to);
-      break;
-    case 4:
-      block_of_4(planes + j, plane, to);
-      break;
-    default:
-      block_of_8(planes + j, plane, to);
-      break;
-    }
+    if (!block_of(planes + j, plane, to, element_size)) std::memset(to, 0, 256 * element_size);
   }
   tail(planes, out, plane, j, element_size);
 }
