@@ -33,6 +33,19 @@ AsuIndex to_asu_index(const models::Miller& hkl, const ConversionParams& params)
           static_cast<std::int16_t>(unique.l), static_cast<std::int16_t>(minus)};
 }
 
+// Where the reflection q goes when the lattice turns a little to meet the Ewald sphere: the Bragg angle
+// of its length, in the plane of q and the beam.
+Vec3 reflected_direction(const models::Beam& beam, const Vec3& q) {
+  const Vec3 incident = -unit(beam.direction);
+  const double sine = std::min(1.0, 0.5 * beam.wavelength * norm(q)); // of theta
+  const Vec3 across = q - dot(q, incident) * incident;
+  const double length = norm(across);
+  if (length == 0) return incident;
+  const double cos_two_theta = 1 - 2 * sine * sine;
+  const double sin_two_theta = 2 * sine * std::sqrt(1 - sine * sine);
+  return cos_two_theta * incident + (sin_two_theta / length) * across;
+}
+
 // Fills the nearness of the observations from `first` on, where excitation errors stand now.
 void errors_to_weights(std::vector<float>& values, std::size_t first, double width) {
   double sum = 0;
@@ -132,7 +145,8 @@ ConversionCounts append_lattice(Observations& observations, const models::Experi
       continue;
     }
     const Vec3 q = crystal.q(hkl);
-    const double p = polarization_factor(experiment.beam, unit(q + experiment.beam.s0()), fraction);
+    const double p =
+        polarization_factor(experiment.beam, reflected_direction(experiment.beam, q), fraction);
     observations.index.push_back(to_asu_index(hkl, params));
     observations.intensity.push_back(static_cast<float>(reflections.intensity[i] / p));
     observations.variance.push_back(static_cast<float>(reflections.variance[i] / (p * p)));

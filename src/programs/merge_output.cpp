@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <ctime>
@@ -33,7 +34,8 @@ void average_mates(io::MergedReflection& row) {
   const double wp = 1 / (row.sigma_plus * row.sigma_plus);
   const double wm = 1 / (row.sigma_minus * row.sigma_minus);
   row.i_mean = (wp * row.i_plus + wm * row.i_minus) / (wp + wm);
-  row.sigma_mean = 1 / std::sqrt(wp + wm);
+  // Mates that differ by more than their sigmas make the mean less certain than counting says.
+  row.sigma_mean = std::max(1 / std::sqrt(wp + wm), 0.5 * std::abs(row.i_plus - row.i_minus));
 }
 
 std::string now_utc() {
