@@ -1,7 +1,6 @@
 // From spots to one refined lattice: search, then DIALS's cycle of outliers, refinement, mosaicity.
 #include "kilobragg/indexing/indexer.hpp"
 
-#include "ewald_volume.hpp"
 #include "orientation_search.hpp"
 
 #include "kilobragg/core/error.hpp"
@@ -33,9 +32,16 @@ void drop_unaccepted(Lattice& lattice, const refinement::MosaicityFit& fit) {
     if (!fit.accepted[i]) lattice.spots[i].flags |= models::flag_centroid_outlier;
 }
 
+/// A lattice after the cycle, and the mosaicity that its spots suggest before widening.
+struct Refined {
+  Lattice lattice;
+  models::Mosaicity likely;
+};
+
 /// Outliers, refinement, outliers again, mosaicity with its acceptance, refinement, mosaicity.
-void refine_cycle(Lattice& lattice, const Still& still,
-                  const refinement::RefinementParams& params) {
+models::Mosaicity refine_cycle(Lattice& lattice, const Still& still,
+                               const refinement::RefinementParams& params,
+                               refinement::PsiWeighting last) {
   const bool reject = params.outlier == refinement::OutlierAlgorithm::SauterPoon;
   refinement::predict_indexed(lattice, still.spots, still.beam, still.detector);
   if (reject) refinement::flag_outliers(lattice, still.spots);
@@ -44,8 +50,10 @@ void refine_cycle(Lattice& lattice, const Still& still,
     refinement::flag_outliers(lattice, still.spots);
     drop_unaccepted(lattice, refinement::fit_mosaicity(lattice));
   }
-  refinement::refine_still(lattice, still.spots, still.beam, still.detector, params);
-  lattice.crystal.mosaicity = refinement::fit_mosaicity(lattice).mosaicity;
+  refinement::refine_still(lattice, still.spots, still.beam, still.detector, params, last);
+  const refinement::MosaicityFit fit = refinement::fit_mosaicity(lattice);
+  lattice.crystal.mosaicity = fit.mosaicity;
+  return fit.maximum_likelihood;
 }
 
 std::string cell_deviation(const models::UnitCell& cell, const IndexingParams& params) {
@@ -97,22 +105,24 @@ struct Indexer::State {
     return best;
   }
 
-  Lattice refined(const Mat3& a, const Still& still) const {
-    Lattice lattice;
+  Refined refined(const Mat3& a, const Still& still, refinement::PsiWeighting last) const {
+    Refined result;
+    Lattice& lattice = result.lattice;
     lattice.crystal = {a, params.space_group, std::nullopt};
     AssignmentParams assignment{known.primitive, params.hkl_tolerance, params.d_min_start};
     lattice.spots = assign_indices(still.spots, a, assignment);
     core::require(!lattice.spots.empty(), "no spot is near an index");
-    refine_cycle(lattice, still, params.refinement);
-    return lattice;
+    result.likely = refine_cycle(lattice, still, params.refinement, last);
+    return result;
   }
 
   /// Empty if the lattice may stand; else what is wrong with it.
-  std::string objection(const Lattice& lattice, const Still& still) const {
+  std::string objection(const Refined& result, const Still& still) const {
+    const Lattice& lattice = result.lattice;
     if (!(lattice.rmsd_px <= params.rmsd_min_px))
       return fmt::format("RMSD {:.2f} px is above indexing.stills.rmsd_min_px={:.2f}",
                          lattice.rmsd_px, params.rmsd_min_px);
-    const double volume = ewald_proximal_volume(*lattice.crystal.mosaicity, still.beam.wavelength);
+    const double volume = refinement::ewald_proximal_volume(result.likely, still.beam.wavelength);
     if (!(volume <= params.ewald_proximal_volume_max))
       return fmt::format("Ewald proximal volume {:.4f} is above {:.4f}", volume,
                          params.ewald_proximal_volume_max);
@@ -135,12 +145,13 @@ IndexingOutcome Indexer::State::refine_best(const std::vector<Candidate>& candid
   std::optional<Lattice> best;
   for (std::size_t i = 0; i < std::min(candidates.size(), max_refine); ++i) {
     try {
-      Lattice lattice = refined(candidates[i].a, still);
-      if (std::string wrong = objection(lattice, still); !wrong.empty()) {
+      Refined result = refined(candidates[i].a, still, refinement::PsiWeighting::Constant);
+      if (std::string wrong = objection(result, still); !wrong.empty()) {
         if (outcome.message.empty()) outcome.message = std::move(wrong);
         continue;
       }
       // More explained spots win; among equals (within a tenth) the smaller RMSD.
+      Lattice& lattice = result.lattice;
       const int now = used_spots(lattice), before = best ? used_spots(*best) : 0;
       const bool wins = !best || 10 * now > 11 * before ||
                         (11 * now >= 10 * before && lattice.rmsd_px < best->rmsd_px);
@@ -151,12 +162,13 @@ IndexingOutcome Indexer::State::refine_best(const std::vector<Candidate>& candid
   }
   if (!best) return outcome;
   try {
-    Lattice final_lattice = refined(representative(best->crystal.a_matrix), still);
-    if (std::string wrong = objection(final_lattice, still); !wrong.empty()) {
+    Refined last =
+        refined(representative(best->crystal.a_matrix), still, params.refinement.psi_weighting);
+    if (std::string wrong = objection(last, still); !wrong.empty()) {
       outcome.message = std::move(wrong);
       return outcome;
     }
-    outcome.lattices.push_back(std::move(final_lattice));
+    outcome.lattices.push_back(std::move(last.lattice));
     outcome.message.clear();
   } catch (const core::Error& error) {
     outcome.message = error.what();

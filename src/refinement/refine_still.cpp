@@ -7,6 +7,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
 #include "kilobragg/refinement/cell_freedom.hpp"
+#include "kilobragg/refinement/psi_weights.hpp"
 #include "kilobragg/refinement/stills_target.hpp"
 
 #include <algorithm>
@@ -130,6 +131,44 @@ Mat3 minimise(std::span<const StillsObservation> observations, Mat3 a, const Cel
              max_iterations);
 }
 
+/// Below this many spots their spread says too little to weigh by.
+constexpr std::size_t fewest_to_estimate = 15;
+
+/// Replaces weights of delta-psi and leans by those that the predicted lattice itself suggests.
+/// Weights of x and y keep their scale; delta-psi is weighed against the spread that they show.
+void estimate_psi(std::vector<StillsObservation>& observations, const Lattice& lattice,
+                  const SpotList& spots, const Vec3& s0) {
+  std::vector<double> d, intensity;
+  std::vector<PsiObservation> psi;
+  const double wavelength = 1 / norm(s0);
+  for (const IndexedSpot& s : lattice.spots) {
+    if ((s.flags & models::flag_used_in_refinement) == 0) continue;
+    const models::Spot& seen = spots.spots[s.spot];
+    PsiObservation p;
+    p.d = 1 / norm(lattice.crystal.q(s.hkl));
+    p.theta = std::asin(std::min(1.0, wavelength / (2 * p.d)));
+    p.delta_psi = s.delta_psi;
+    const Vec3 ray = unit(seen.s1), beam = s0 * wavelength;
+    p.excess = std::atan2(norm(cross(beam, ray)), dot(beam, ray)) - 2 * p.theta;
+    psi.push_back(p);
+    d.push_back(p.d);
+    intensity.push_back(seen.intensity);
+  }
+  const std::vector<double> sharpness = psi_sharpness(d, intensity);
+  for (std::size_t i = 0; i < psi.size(); ++i) psi[i].sharpness = sharpness[i];
+  const PsiSpread spread = fit_psi_spread(psi);
+  for (std::size_t i = 0; i < psi.size(); ++i) {
+    observations[i].lean = spread.lean(d[i], psi[i].theta);
+    observations[i].weight_psi = sharpness[i] / spread.variance(d[i], psi[i].theta);
+  }
+  const NormalEquations fit = normal_equations(observations, lattice.crystal.a_matrix, {}, s0);
+  double xy = fit.target;
+  for (std::size_t i = 0; i < psi.size(); ++i)
+    xy -= observations[i].weight_psi * psi[i].delta_psi * psi[i].delta_psi;
+  xy /= 2.0 * static_cast<double>(psi.size());
+  for (StillsObservation& o : observations) o.weight_psi *= xy;
+}
+
 void set_rmsds(Lattice& lattice, const SpotList& spots) {
   double px2 = 0, psi2 = 0;
   int n = 0;
@@ -173,16 +212,24 @@ void predict_indexed(Lattice& lattice, const SpotList& spots, const models::Beam
 }
 
 void refine_still(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
-                  const models::Detector& detector, const RefinementParams& params) {
+                  const models::Detector& detector, const RefinementParams& params,
+                  PsiWeighting weighting) {
   const CellFreedom freedom(lattice.crystal.space_group);
   const Vec3 s0 = beam.s0();
   PanelInverses inverses(detector);
-  lattice.crystal.a_matrix = freedom.symmetrised(lattice.crystal.a_matrix);
-  const std::vector<StillsObservation> observations = collect(lattice, spots, s0, inverses, params);
+  Mat3& a = lattice.crystal.a_matrix;
+  a = freedom.symmetrised(a);
+  std::vector<StillsObservation> observations = collect(lattice, spots, s0, inverses, params);
   const int parameters = 3 + freedom.count();
-  if (static_cast<int>(observations.size()) >= params.min_nref_per_parameter * parameters)
-    lattice.crystal.a_matrix = freedom.symmetrised(
-        minimise(observations, lattice.crystal.a_matrix, freedom, s0, params.max_iterations));
+  if (static_cast<int>(observations.size()) >= params.min_nref_per_parameter * parameters) {
+    a = freedom.symmetrised(minimise(observations, a, freedom, s0, params.max_iterations));
+    if (weighting == PsiWeighting::Estimated && observations.size() >= fewest_to_estimate)
+      for (int round = 0; round < 3; ++round) { // the spread itself shrinks with a better model
+        predict(lattice, spots, s0, detector, inverses);
+        estimate_psi(observations, lattice, spots, s0);
+        a = freedom.symmetrised(minimise(observations, a, freedom, s0, params.max_iterations));
+      }
+  }
   predict(lattice, spots, s0, detector, inverses);
   set_rmsds(lattice, spots);
 }

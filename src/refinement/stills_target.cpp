@@ -1,8 +1,8 @@
 // Residuals of x, y and delta-psi and their derivatives with respect to orientation and strain.
 #include "kilobragg/refinement/stills_target.hpp"
 
+#include "kernels/geometry/leaning_ray.hpp"
 #include "kernels/geometry/small_solve.hpp"
-#include "kernels/geometry/stills_prediction.hpp"
 
 #include <limits>
 
@@ -19,7 +19,7 @@ struct Residuals {
 
 Residuals residuals(const StillsObservation& o, const Vec3& q, const Vec3& s0) {
   Residuals r;
-  const StillsRayDerivatives d = stills_ray_derivatives(q, s0);
+  const StillsRayDerivatives d = leaning_ray_derivatives(q, s0, o.lean);
   if (!d.ray.valid) return r;
   const Vec3 v = o.inverse_d * d.ray.s1;
   if (!(v.z > 0)) return r;

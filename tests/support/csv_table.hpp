@@ -24,6 +24,7 @@ inline CsvTable read_csv(const std::filesystem::path& path) {
   if (!in) throw std::runtime_error("cannot open " + path.string());
   std::string line, cell;
   std::getline(in, line);
+  if (!line.empty() && line.back() == '\r') line.pop_back();
   std::vector<std::string> names;
   for (std::istringstream header(line); std::getline(header, cell, ',');) names.push_back(cell);
   CsvTable table;

@@ -41,8 +41,8 @@ public:
   /// `spots` must be mapped (models::map_spots). Does not throw for a still that cannot be indexed.
   IndexingOutcome index(const models::SpotList& spots, const models::Beam& beam,
                         const models::Detector& detector) const;
-  /// Orientation search alone, on reciprocal vectors (1/angstrom) without a detector: candidates
-  /// with indices assigned, unrefined against pixels; for spot lists and benchmarks.
+  /// Orientation search alone, on reciprocal vectors (1/angstrom) without a detector, refined
+  /// against the directions of the diffracted rays; for spot lists. Empty if nothing is significant.
   std::optional<models::Crystal> orient(const std::vector<Vec3>& rlp, const Vec3& s0) const;
 
 private:

@@ -16,6 +16,7 @@ struct StillsObservation {
   double x = 0, y = 0;               ///< observed (mm)
   double weight_x = 0, weight_y = 0; ///< 1/mm^2
   double weight_psi = 0;             ///< 1/rad^2
+  double lean = 0; ///< change of scattering angle per delta-psi (kernels/geometry/leaning_ray.hpp)
 };
 
 inline constexpr int max_parameters = 9; ///< three angles and six cell parameters
