@@ -84,7 +84,7 @@ LogSummary scan_record_log(const std::string& path,
   return summary;
 }
 
-RecordLogWriter::RecordLogWriter(std::string path)
+RecordLogWriter::RecordLogWriter(std::string path, const std::function<void(const Record&)>& visit)
     : path_(std::move(path)) {
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   require(file_ >= 0, "cannot write {} ({})", path_, std::strerror(errno));
@@ -92,7 +92,7 @@ RecordLogWriter::RecordLogWriter(std::string path)
     // Some parallel file systems have no locks: only a lock held by another counts.
     const bool taken = ::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     require(!taken, "{} is being written by another process", path_);
-    found_ = scan_record_log(path_, [](const Record&) {});
+    found_ = scan_record_log(path_, visit);
     size_ = found_.good_bytes;
     if (found_.torn() && ::ftruncate(file_, static_cast<off_t>(size_)) != 0)
       fail("cannot repair {} ({})", path_, std::strerror(errno));

@@ -32,8 +32,10 @@ LogSummary scan_record_log(const std::string& path,
 /// Appends records. One process at a time: the file is locked where the file system can.
 class RecordLogWriter {
 public:
-  /// Opens or makes `path`. A torn end left by a killed process is cut off. Throws core::Error.
-  explicit RecordLogWriter(std::string path);
+  /// Opens or makes `path`, shows the records that are there to `visit`, and cuts off a torn end left
+  /// by a killed process. Throws core::Error.
+  explicit RecordLogWriter(
+      std::string path, const std::function<void(const Record&)>& visit = [](const Record&) {});
   ~RecordLogWriter();
   RecordLogWriter(RecordLogWriter&& other) noexcept;
   RecordLogWriter& operator=(RecordLogWriter&&) = delete;

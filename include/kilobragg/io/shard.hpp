@@ -3,6 +3,7 @@
 
 #include "kilobragg/models/still_result.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,13 +31,13 @@ private:
 /// What a scan of a shard found.
 struct ShardSummary {
   std::string run;              ///< the JSON header record
-  std::size_t records = 0;
+  std::size_t records = 0;      ///< images
   bool torn = false;            ///< ended in a bad or half-written record
   std::uint64_t good_bytes = 0; ///< length of the good part
 };
 
-/// Calls `visit` for each whole record in order; stops at the first bad one. Throws core::Error if
-/// the file is no shard.
+/// Calls `visit` for each image in order; stops at the first record that is not whole. Throws
+/// core::Error if the file is no shard.
 ShardSummary read_shard(const std::string& path,
                         const std::function<void(models::StillResult&&)>& visit);
 
@@ -46,8 +47,9 @@ struct CompositeNames {
               refined = "idx-{:04d}_refined", integrated = "idx-{:04d}_integrated";
 };
 
-/// Derives idx-NNNN_{strong,indexed,refined,integrated}.{expt,refl} from one shard into `directory`.
-/// NNNN = `number`. Returns the files written.
+/// Derives composite files from one shard into `directory`, image by image, in the shard's order;
+/// NNNN = `number`. `idx-NNNN_refined.expt` belongs to `idx-NNNN_indexed.refl` as in DIALS; each of
+/// the two names has both endings, as links to the same files. Returns the files written.
 std::vector<std::string> write_composites(const std::string& shard, const std::string& directory,
                                           int number, const CompositeNames& names = {});
 

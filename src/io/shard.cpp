@@ -1,0 +1,106 @@
+// Shards: image records in a record log, and the scan that brings them back.
+#include "kilobragg/io/shard.hpp"
+
+#include "model_json.hpp"
+#include "still_codec.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/core/record_log.hpp"
+
+#include <unordered_map>
+
+namespace kilobragg::io {
+namespace {
+
+using DetectorPointer = std::shared_ptr<const models::Detector>;
+
+/// Types of records. The first record of a shard is the run; a detector stands before the first
+/// image that was taken with it.
+enum RecordType : std::uint32_t { run_record = 1, detector_record = 2, still_record = 3 };
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+DetectorPointer parse_detector(const std::string& text, const std::string& name) {
+  const Json json = Json::parse(text, nullptr, false);
+  core::require(!json.is_discarded(), "{} is no JSON", name);
+  return std::make_shared<models::Detector>(detector_from_json({json, name}));
+}
+
+void check_first(const core::Record& record, std::size_t position, const std::string& path) {
+  core::require(position > 0 || record.type == run_record,
+                "{} is no shard (its first record is of type {})", path, record.type);
+}
+
+} // namespace
+
+struct ShardWriter::State {
+  core::RecordLogWriter log;
+  std::unordered_map<std::string, std::size_t> detectors; ///< position by JSON text
+  std::unordered_map<DetectorPointer, std::size_t> known; ///< to make the text only once
+
+  std::size_t position_of(const DetectorPointer& detector) {
+    const auto seen = known.find(detector);
+    if (seen != known.end()) return seen->second;
+    const std::string text = detector_to_json(*detector).dump();
+    const auto [it, is_new] = detectors.try_emplace(text, detectors.size());
+    if (is_new) {
+      try {
+        log.append(detector_record, bytes_of(text));
+      } catch (...) {
+        detectors.erase(it);
+        throw;
+      }
+    }
+    known.emplace(detector, it->second);
+    return it->second;
+  }
+};
+
+ShardWriter::ShardWriter(const std::string& path, const std::string& run) {
+  std::unordered_map<std::string, std::size_t> detectors;
+  std::size_t records = 0;
+  core::RecordLogWriter log(path, [&](const core::Record& record) {
+    check_first(record, records++, path);
+    if (record.type == detector_record)
+      detectors.emplace(text_of(record.payload), detectors.size());
+  });
+  if (records == 0) log.append(run_record, bytes_of(run));
+  state_ = std::make_unique<State>(State{std::move(log), std::move(detectors), {}});
+}
+ShardWriter::~ShardWriter() = default;
+ShardWriter::ShardWriter(ShardWriter&&) noexcept = default;
+
+void ShardWriter::append(const models::StillResult& result) {
+  std::optional<std::size_t> detector;
+  if (result.detector) detector = state_->position_of(result.detector);
+  state_->log.append(still_record, pack_still(result, detector));
+}
+
+ShardSummary read_shard(const std::string& path,
+                        const std::function<void(models::StillResult&&)>& visit) {
+  ShardSummary summary;
+  std::vector<DetectorPointer> detectors;
+  std::size_t position = 0;
+  const auto log = core::scan_record_log(path, [&](const core::Record& record) {
+    check_first(record, position, path);
+    const std::string name = fmt::format("record {} of {}", position++, path);
+    if (record.type == run_record) {
+      summary.run = text_of(record.payload);
+    } else if (record.type == detector_record) {
+      detectors.push_back(parse_detector(text_of(record.payload), name));
+    } else if (record.type == still_record) {
+      visit(unpack_still(record.payload, name, detectors));
+      ++summary.records;
+    }
+  });
+  summary.torn = log.torn();
+  summary.good_bytes = log.good_bytes;
+  return summary;
+}
+
+} // namespace kilobragg::io
