@@ -1,6 +1,7 @@
 // Chooses the reader of an image file by what the file holds.
 #include "kilobragg/io/image_reader.hpp"
 
+#include "expt_reader.hpp"
 #include "file_kind.hpp"
 #include "nxmx_reader.hpp"
 

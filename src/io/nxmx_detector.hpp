@@ -16,7 +16,8 @@ struct DetectorContext {
   std::string path;  ///< file name for messages
   std::string entry; ///< "/entry"
   const FrameStore* frames = nullptr;
-  double wavelength = 1; ///< of the first frame (angstrom), for the attenuation in the sensor
+  /// Of the first frame (angstrom), for the attenuation in the sensor; 0 = unknown.
+  double wavelength = 0;
 };
 
 struct NxmxDetector {

@@ -8,11 +8,45 @@
 #include "kilobragg/core/hash.hpp"
 
 #include <filesystem>
+#include <optional>
 
 namespace kilobragg::io {
 namespace {
 
 using hdf5::Handle;
+
+/// Something that may be missing from a file whose pixels can be read all the same: what it is, or
+/// why it is not there.
+template <typename T>
+struct Attempt {
+  std::optional<T> value;
+  std::string why;
+  const T& get() const {
+    if (!value) throw core::Error(why);
+    return *value;
+  }
+};
+
+template <typename Make>
+auto attempt(const Make& make) {
+  Attempt<decltype(make())> result;
+  try {
+    result.value = make();
+  } catch (const core::Error& error) {
+    result.why = error.what();
+  }
+  return result;
+}
+
+/// Each panel of the data a panel of its own, for files without geometry.
+models::ImageLayout plain_layout(const FrameShape& shape) {
+  models::ImageLayout layout;
+  layout.size = pixels_in(shape);
+  for (std::size_t p = 0; p < shape[0]; ++p)
+    layout.panels.push_back({p * shape[1] * shape[2], shape[2], static_cast<int>(shape[2]),
+                             static_cast<int>(shape[1])});
+  return layout;
+}
 
 class NxmxReader final : public ImageReader {
 public:
@@ -21,16 +55,23 @@ public:
       , file_(hdf5::open_file(path))
       , found_(find_frame_datasets(file_.get(), path, dataset))
       , frames_(file_.get(), path, found_.datasets)
-      , beam_(file_.get(), path, found_.entry, frames_.frames()) {
-    const NxmxDetector read = read_nxmx_detector(context());
-    detector_ = std::make_shared<const models::Detector>(read.detector);
-    layout_ = std::make_shared<const models::ImageLayout>(read.layout);
-    masks_ = read_nxmx_masks(context(), read.group);
+      , beam_(
+            attempt([&] { return NxmxBeam(file_.get(), path, found_.entry, frames_.frames()); })) {
+    const auto read = attempt([&] { return read_nxmx_detector(context()); });
+    geometry_.why = read.why;
+    layout_ = std::make_shared<const models::ImageLayout>(
+        read.value ? read.value->layout : plain_layout(frames_.shape()));
+    const std::string group =
+        read.value ? read.value->group : found_.entry + "/instrument/detector";
+    if (read.value)
+      geometry_.value = std::make_shared<const models::Detector>(read.value->detector);
+    masks_ = read_nxmx_masks(context(), group);
   }
 
   std::int64_t frame_count() const override { return frames_.frames(); }
-  std::shared_ptr<const models::Detector> detector() const override { return detector_; }
-  models::Beam beam(std::int64_t frame) const override { return beam_.beam(frame); }
+  std::shared_ptr<const models::Detector> detector() const override { return geometry_.get(); }
+  std::shared_ptr<const models::ImageLayout> layout() const override { return layout_; }
+  models::Beam beam(std::int64_t frame) const override { return beam_.get().beam(frame); }
 
   void read_into(std::int64_t frame, models::Image& image) override {
     frames_.read(frame, image.pixels);
@@ -50,7 +91,8 @@ public:
 
 private:
   DetectorContext context() const {
-    return {file_.get(), path_, found_.entry, &frames_, beam_.beam(0).wavelength};
+    const double wavelength = beam_.value ? beam_.value->beam(0).wavelength : 0;
+    return {file_.get(), path_, found_.entry, &frames_, wavelength};
   }
 
   std::string make_content_id() const {
@@ -68,8 +110,8 @@ private:
   Handle file_;
   FrameDatasets found_;
   mutable FrameStore frames_; ///< opens files as frames ask for them
-  NxmxBeam beam_;
-  std::shared_ptr<const models::Detector> detector_;
+  Attempt<NxmxBeam> beam_;
+  Attempt<std::shared_ptr<const models::Detector>> geometry_;
   std::shared_ptr<const models::ImageLayout> layout_;
   NxmxMasks masks_;
   mutable std::string content_id_;

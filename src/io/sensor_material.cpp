@@ -51,7 +51,7 @@ std::string canonical_material(const std::string& material) {
 
 std::optional<double> attenuation_per_mm(const std::string& material, double wavelength) {
   const double energy = core::ev_angstrom / wavelength / 1000;
-  if (energy < 2 || energy > 100) return std::nullopt;
+  if (!(energy >= 2 && energy <= 100)) return std::nullopt;
   constexpr double per_cm_to_per_mm = 0.1;
   const std::string name = canonical_material(material);
   if (name == "Si") return per_cm_to_per_mm * 2.33 * interpolate(silicon, energy);

@@ -14,8 +14,11 @@ class ImageReader {
 public:
   virtual ~ImageReader() = default;
   virtual std::int64_t frame_count() const = 0;
-  /// Geometry, the same for every frame.
+  /// Geometry, the same for every frame. Throws core::Error if the file has none: it can still be
+  /// read with a geometry from elsewhere (replace_geometry).
   virtual std::shared_ptr<const models::Detector> detector() const = 0;
+  /// Where the panels lie in the buffer of a frame, in the order of detector().
+  virtual std::shared_ptr<const models::ImageLayout> layout() const = 0;
   /// Beam of one frame with its wavelength and spectrum.
   virtual models::Beam beam(std::int64_t frame) const = 0;
   /// Pixels of one frame, decoded, with layout and static mask, into an image whose buffer is used
