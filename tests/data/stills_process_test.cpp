@@ -1,0 +1,209 @@
+// stills_process end to end on real images: exit states, and agreement with DIALS and the truth.
+#include "stills_reference.hpp"
+#include "support/test_data.hpp"
+
+#include "kilobragg/io/shard.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+namespace kilobragg::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using models::ExitState;
+
+struct Run {
+  std::map<int, models::StillResult> stills; ///< by frame
+  std::string log;
+  int status = -1;
+};
+
+/// Runs the program on one set with its phil file; results come from the shard.
+Run run_set(const std::string& set, const std::string& more = "") {
+  const fs::path data = test_data();
+  const fs::path out =
+      fs::temp_directory_path() / ("kilobragg_" + set + std::to_string(::getpid()));
+  fs::create_directories(out);
+  const std::string command = std::string(KILOBRAGG_BUILD_DIR) + "/apps/stills_process " +
+                              (data / "reference" / (set + ".phil")).string() + " " +
+                              (data / "images" / (set + ".h5")).string() +
+                              " output.output_dir=" + out.string() + " " + more + " > " +
+                              (out / "console.txt").string() + " 2>&1";
+  Run run;
+  run.status = std::system(command.c_str());
+  std::ifstream log(out / "console.txt");
+  run.log.assign(std::istreambuf_iterator<char>(log), {});
+  if (fs::exists(out / "idx-0000.shard"))
+    io::read_shard((out / "idx-0000.shard").string(), [&](models::StillResult&& still) {
+      const int frame = int(still.source.frame);
+      run.stills[frame] = std::move(still);
+    });
+  fs::remove_all(out);
+  return run;
+}
+
+/// Lines of docs/validation.md: appended to the file that KILOBRAGG_VALIDATION_TABLE names.
+void record(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  if (const char* path = std::getenv("KILOBRAGG_VALIDATION_TABLE"))
+    std::ofstream(path, std::ios::app) << line << "\n";
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Expectation {
+  std::string set, spots;
+  std::size_t frames;
+  double orientation_deg;
+};
+
+class Stills : public ::testing::TestWithParam<Expectation> {};
+
+TEST_P(Stills, AgreeWithTheReference) {
+  KILOBRAGG_NEEDS_TEST_DATA();
+  const auto& expected = GetParam();
+  const Run run = run_set(expected.set);
+  ASSERT_EQ(run.status, 0) << run.log;
+  ASSERT_EQ(run.stills.size(), expected.frames);
+  EXPECT_NE(run.log.find("= inputs"), std::string::npos) << run.log;
+
+  const auto reference = read_reference(test_data() / "reference", expected.set, expected.spots);
+  std::vector<double> turned, correlations, ratios, rmsds, reference_rmsds;
+  int spots = 0, reference_spots = 0, matched = 0, indexed = 0, reference_indexed = 0, extra = 0;
+  for (const auto& [frame, still] : run.stills) {
+    const auto it = reference.find(frame);
+    const ReferenceFrame theirs = it == reference.end() ? ReferenceFrame{} : it->second;
+    const Agreement a = compare(still, theirs);
+    spots += a.spots;
+    reference_spots += a.reference_spots;
+    matched += a.matched_spots;
+    reference_indexed += theirs.has_crystal;
+    extra += !theirs.has_crystal && !still.lattices.empty();
+    if (!theirs.has_crystal) continue;
+    SCOPED_TRACE("frame " + std::to_string(frame) + " " + still.state_line() + " " + still.message);
+    EXPECT_EQ(still.state, ExitState::IntegrateOk);
+    if (still.state != ExitState::IntegrateOk) continue;
+    ++indexed;
+    EXPECT_LE(a.misorientation_deg, expected.orientation_deg);
+    EXPECT_GE(a.correlation, 0.95) << a.common << " common reflections";
+    EXPECT_GE(a.ratio, 0.95);
+    EXPECT_LE(a.ratio, 1.05);
+    EXPECT_LE(a.rmsd_px, a.reference_rmsd_px * 1.0000001);
+    turned.push_back(a.misorientation_deg);
+    correlations.push_back(a.correlation);
+    ratios.push_back(a.ratio);
+    rmsds.push_back(a.rmsd_px);
+    reference_rmsds.push_back(a.reference_rmsd_px);
+    if (expected.frames < 10)
+      std::printf("  %s %d: %d spots (%d), turned %.4f deg, CC %.4f of %d, ratio %.3f, RMSD %.3f "
+                  "(%.3f) px\n",
+                  expected.set.c_str(), frame, a.spots, a.reference_spots, a.misorientation_deg,
+                  a.correlation, a.common, a.ratio, a.rmsd_px, a.reference_rmsd_px);
+  }
+  EXPECT_EQ(spots, reference_spots);
+  EXPECT_EQ(matched, reference_spots);
+  const auto range = [](const std::vector<double>& v) {
+    return v.empty() ? std::pair(0.0, 0.0)
+                     : std::pair(*std::min_element(v.begin(), v.end()),
+                                 *std::max_element(v.begin(), v.end()));
+  };
+  record(fmt::format("| {} | {}/{} ({} equal) | {}/{} (+{}) | {:.4f} / {:.4f} | {:.4f} | {:.3f} to "
+                     "{:.3f} | {:.3f} / {:.3f} |",
+                     expected.set, spots, reference_spots, matched, indexed, reference_indexed,
+                     extra, median(turned), range(turned).second, range(correlations).first,
+                     range(ratios).first, range(ratios).second, median(rmsds),
+                     median(reference_rmsds)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sets, Stills,
+    ::testing::Values(Expectation{"thermolysin_cspad", "dispersion_extended", 2, 0.2},
+                      Expectation{"rayonix_mfx", "dispersion_extended", 1, 0.1},
+                      Expectation{"thaumatin_i24", "dispersion_extended", 8, 0.1},
+                      Expectation{"lysozyme_nanobragg", "dispersion", 100, 0.1}),
+    [](const auto& test_case) { return test_case.param.set; });
+
+/// The algorithm that a set's own run does not use.
+TEST_P(Stills, OtherThresholdFindsTheSameSpots) {
+  KILOBRAGG_NEEDS_TEST_DATA();
+  const auto& expected = GetParam();
+  const std::string other = expected.spots == "dispersion" ? "dispersion_extended" : "dispersion";
+  const Run run =
+      run_set(expected.set, "dispatch.index=False spotfinder.threshold.algorithm=" + other);
+  ASSERT_EQ(run.status, 0) << run.log;
+  int spots = 0, reference_spots = 0, matched = 0;
+  const auto reference = read_reference(test_data() / "reference", expected.set, other);
+  for (const auto& [frame, still] : run.stills) {
+    const auto it = reference.find(frame);
+    ReferenceFrame theirs = it == reference.end() ? ReferenceFrame{} : it->second;
+    theirs.has_crystal = false;
+    const Agreement a = compare(still, theirs);
+    spots += a.spots;
+    reference_spots += a.reference_spots;
+    matched += a.matched_spots;
+  }
+  EXPECT_EQ(spots, reference_spots);
+  EXPECT_EQ(matched, reference_spots);
+  record(fmt::format("| {} ({}) | {}/{} ({} equal) | | | | | |", expected.set, other, spots,
+                     reference_spots, matched));
+}
+
+TEST(StillsOnReal, BlankFramesOfThaumatinAreRejected) {
+  KILOBRAGG_NEEDS_TEST_DATA();
+  const Run run = run_set("thaumatin_i24");
+  ASSERT_EQ(run.stills.size(), 8U) << run.log;
+  EXPECT_EQ(run.stills.at(6).state, ExitState::NotEnoughSpots);
+  EXPECT_EQ(run.stills.at(7).state, ExitState::NotEnoughSpots);
+}
+
+TEST(StillsOnTruth, LysozymeOrientations) {
+  KILOBRAGG_NEEDS_TEST_DATA();
+  const Run run = run_set("lysozyme_nanobragg");
+  ASSERT_EQ(run.stills.size(), 100U) << run.log;
+  const auto truth = read_truth(test_data() / "reference");
+  std::vector<double> errors;
+  int singles = 0, doubles = 0, doubles_right = 0, blanks = 0, blanks_indexed = 0, wrong = 0;
+  for (const auto& [frame, still] : run.stills) {
+    const TrueFrame& known = truth.at(frame);
+    blanks += known.kind == "blank";
+    singles += known.kind == "single";
+    doubles += known.kind == "double";
+    if (still.lattices.empty()) continue;
+    if (known.a_matrices.empty()) {
+      ++blanks_indexed;
+      continue;
+    }
+    const auto& crystal = still.lattices.front().lattice.crystal;
+    const auto rotations = crystal.space_group.proper_rotations();
+    double error = 180;
+    for (const auto& a : known.a_matrices)
+      error = std::min(error, models::misorientation_deg(crystal.a_matrix, a, rotations));
+    if (known.kind == "single") errors.push_back(error);
+    doubles_right += known.kind == "double" && error < 0.1;
+    wrong += error >= 0.1;
+    EXPECT_LT(error, 0.1) << "frame " << frame;
+  }
+  EXPECT_EQ(singles, 79);
+  EXPECT_EQ(errors.size(), 79U);
+  EXPECT_EQ(blanks, 15);
+  EXPECT_EQ(blanks_indexed, 0);
+  EXPECT_EQ(doubles_right, doubles);
+  EXPECT_LE(median(errors), 0.0136);
+  std::sort(errors.begin(), errors.end());
+  record(fmt::format("| lysozyme_nanobragg against the truth | {} of {} singles, {} of {} doubles, "
+                     "{} of {} blanks, {} wrong | median {:.4f} deg, p95 {:.4f}, max {:.4f} |",
+                     errors.size(), singles, doubles_right, doubles, blanks_indexed, blanks, wrong,
+                     median(errors), errors.empty() ? 0 : errors[errors.size() * 95 / 100],
+                     errors.empty() ? 0 : errors.back()));
+}
+
+} // namespace
+} // namespace kilobragg::testing
