@@ -1,6 +1,7 @@
 // Column sums that slide down a panel of integers and tell which pixels can be dispersed at all.
 #pragma once
 
+#include "kernels/threshold/lanes.hpp"
 #include "kernels/threshold/panel_pixels.hpp"
 
 #include <algorithm>
@@ -17,12 +18,14 @@ struct RunningSumsMemory {
   std::vector<std::uint32_t> square; ///< sum of squares of each column
   std::vector<std::uint8_t> count;   ///< valid pixels of each column
   std::vector<int> bright_row;       ///< of each word, the last row with a value out of bounds
+  std::vector<std::uint8_t> full;    ///< of each word, whether its windows hold valid pixels only
+  std::vector<std::uint8_t> stale;   ///< whether `full` must be looked up again
 };
 
 /// Window sums of one row's 64 pixels, as found in the column sums.
 struct WordSums {
   std::int32_t sum[word_bits], square[word_bits];
-  std::uint8_t count[word_bits];
+  std::int32_t count[word_bits];
 };
 
 /// Sums over windows of a panel of integers as the window slides down: each row enters once and
@@ -42,6 +45,8 @@ public:
     while ((value_bound_ + 1) * (value_bound_ + 1) <=
            std::numeric_limits<std::int32_t>::max() / window_)
       ++value_bound_;
+    plain_low_ = std::max<std::int64_t>(pixels.lowest, -value_bound_);
+    plain_high_ = std::min<std::int64_t>(pixels.highest, value_bound_);
     clear();
   }
 
@@ -56,28 +61,24 @@ public:
     const T* row = pixels_.row(y);
     std::int16_t* ring = ring_row(y);
     for (int word = 0; word < words_; ++word) {
-      const int at = column(word);
       const Word allowed = pixels_.allowed_word(y, word);
       const T* raw = row + word * word_bits;
-      alignas(64) std::int16_t values[word_bits];
-      if (allowed == ~Word{0} && all_plain(raw)) {
+      WordLanes values;
+      if (allowed == ~Word{0} && load_plain(raw, values))
         valid[word] = allowed;
-        for (int i = 0; i < word_bits; ++i) values[i] = static_cast<std::int16_t>(raw[i]);
-      } else {
+      else
         valid[word] = load_mixed(raw, allowed, values, y, word);
-      }
-      replace(values, ring + at, memory_.sum.data() + at, memory_.square.data() + at);
+      replace(values, ring, column(word));
       recount(word, valid[word], leaving ? leaving[word] : 0);
     }
   }
 
   /// Row y >= height: nothing enters, row y - 2 kernel_y - 1 leaves.
   void leave_row(int y, const Word* leaving) {
-    alignas(64) static constexpr std::int16_t nothing[word_bits] = {};
     std::int16_t* ring = ring_row(y);
+    const WordLanes nothing{};
     for (int word = 0; word < words_; ++word) {
-      const int at = column(word);
-      replace(nothing, ring + at, memory_.sum.data() + at, memory_.square.data() + at);
+      replace(nothing, ring, column(word));
       recount(word, 0, leaving ? leaving[word] : 0);
     }
   }
@@ -89,29 +90,27 @@ public:
   }
 
   /// Whether any of the 64 pixels may be dispersed: never false for one that is.
-  bool may_be_dispersed(int word) const {
-    const int at = column(word);
-    return is_full(word) ? any_full(at) : any_mixed(at);
+  bool may_be_dispersed(int word) {
+    if (is_full(word) && o_.kernel_x == 3) return any_full<3>(column(word));
+    WordSums sums;
+    return window_sums(word, sums) != 0;
   }
 
   /// Exact window sums for the 64 pixels of a word that is not bright. Returns those that may be
   /// dispersed.
   Word window_sums(int word, WordSums& out) const {
     const int at = column(word), k = o_.kernel_x;
-    for (int i = 0; i < word_bits; ++i) {
-      std::int32_t sum = 0;
-      std::uint32_t square = 0;
-      std::uint8_t count = 0;
-      for (int d = -k; d <= k; ++d) {
-        sum += memory_.sum[at + i + d];
-        square += memory_.square[at + i + d];
-        count = static_cast<std::uint8_t>(count + memory_.count[at + i + d]);
+    std::fill(out.sum, out.sum + word_bits, 0);
+    std::fill(out.square, out.square + word_bits, 0);
+    std::fill(out.count, out.count + word_bits, 0);
+    for (int d = -k; d <= k; ++d)
+      for (int i = 0; i < word_bits; ++i) {
+        out.sum[i] += memory_.sum[at + i + d];
+        out.square[i] += static_cast<std::int32_t>(memory_.square[at + i + d]);
+        out.count[i] += memory_.count[at + i + d];
       }
-      out.sum[i] = sum, out.square[i] = static_cast<std::int32_t>(square), out.count[i] = count;
-    }
     Word may = 0;
-    for (int i = 0; i < word_bits; ++i)
-      may |= static_cast<Word>(is_candidate(out.count[i], out.sum[i], out.square[i])) << i;
+    for (int i = 0; i < word_bits; i += lane_count) may |= candidates(out, i) << i;
     return may;
   }
 
@@ -127,6 +126,8 @@ private:
     memory_.square.assign(padded_, 0);
     memory_.count.assign(padded_, 0);
     memory_.bright_row.assign(words_ + 2, std::numeric_limits<int>::min());
+    memory_.full.assign(words_ + 2, 0);
+    memory_.stale.assign(words_ + 2, 1);
     for (int m = 0; m <= window_; ++m) {
       scaled_count_[m] = static_cast<float>(m * (1 + rounding_slack));
       limit_[m] =
@@ -134,105 +135,126 @@ private:
     }
   }
 
-  /// Whether 64 pixels are all trusted and within the bound.
-  bool all_plain(const T* raw) const {
-    using Wide = std::conditional_t<sizeof(T) < 4, std::int32_t, std::int64_t>;
-    const Wide low = std::max<Wide>(pixels_.lowest, -value_bound_),
-               high = std::min<Wide>(pixels_.highest, value_bound_);
-    if (low > high) return false;
-    using Unsigned = std::make_unsigned_t<T>;
-    const auto first = static_cast<Unsigned>(low);
-    Unsigned farthest = 0;
-    for (int i = 0; i < word_bits; ++i)
-      farthest = std::max(farthest, static_cast<Unsigned>(static_cast<Unsigned>(raw[i]) - first));
-    return farthest <= static_cast<Unsigned>(high - low);
+  using Ints = Lanes<std::int32_t>;
+  using Unsigneds = Lanes<std::uint32_t>;
+  using Floats = Lanes<float>;
+  static constexpr int parts = word_bits / lane_count;
+  /// The values of one word.
+  struct WordLanes {
+    Ints part[parts];
+  };
+
+  /// Loads 64 pixels that are all trusted and within the bound; false if they are not.
+  bool load_plain(const T* raw, WordLanes& values) const {
+    if (plain_low_ > plain_high_) return false;
+    const auto low = static_cast<std::uint32_t>(plain_low_);
+    Unsigneds farthest{};
+    for (int i = 0; i < parts; ++i) {
+      values.part[i] = convert_lanes<std::int32_t>(load_lanes(raw + i * lane_count));
+      const Unsigneds above = reread_lanes<std::uint32_t>(values.part[i]) - low;
+      farthest = above > farthest ? above : farthest;
+    }
+    return !any_negative(farthest > static_cast<std::uint32_t>(plain_high_ - plain_low_));
   }
 
-  Word load_mixed(const T* raw, Word allowed, std::int16_t* values, int y, int word) {
+  Word load_mixed(const T* raw, Word allowed, WordLanes& values, int y, int word) {
     Word valid = 0;
+    std::int32_t taken[word_bits] = {};
     const int n = std::min(word_bits, pixels_.width - word * word_bits);
-    std::fill(values, values + word_bits, std::int16_t{0});
     for (int i = 0; i < n; ++i) {
       if (!((allowed >> i) & 1u) || !pixels_.trusts(raw[i])) continue;
       valid |= Word{1} << i;
-      if (raw[i] <= value_bound_ && static_cast<std::int64_t>(raw[i]) >= -value_bound_)
-        values[i] = static_cast<std::int16_t>(raw[i]);
+      if (static_cast<std::int64_t>(raw[i]) <= value_bound_ &&
+          static_cast<std::int64_t>(raw[i]) >= -value_bound_)
+        taken[i] = static_cast<std::int32_t>(raw[i]);
       else
         memory_.bright_row[word + 1] = y;
     }
+    for (int i = 0; i < parts; ++i) values.part[i] = load_lanes(taken + i * lane_count);
     return valid;
   }
 
-  static void replace(const std::int16_t* values, std::int16_t* ring, std::int32_t* sum,
-                      std::uint32_t* square) {
-    for (int i = 0; i < word_bits; ++i) {
-      const std::int32_t in = values[i], out = ring[i];
-      sum[i] += in - out;
-      square[i] += static_cast<std::uint32_t>((in - out) * (in + out));
-      ring[i] = values[i];
+  /// Takes a word's oldest values out of its column sums and puts new ones in.
+  void replace(const WordLanes& values, std::int16_t* ring, int at) {
+    for (int i = 0; i < parts; ++i, at += lane_count) {
+      const Ints in = values.part[i], out = convert_lanes<std::int32_t>(load_lanes(ring + at));
+      store_lanes(ring + at, convert_lanes<std::int16_t>(in));
+      store_lanes(memory_.sum.data() + at, Ints(load_lanes(memory_.sum.data() + at) + (in - out)));
+      const Ints change = (in - out) * (in + out);
+      store_lanes(memory_.square.data() + at, Unsigneds(load_lanes(memory_.square.data() + at) +
+                                                        reread_lanes<std::uint32_t>(change)));
     }
   }
 
   void recount(int word, Word in, Word out) {
     if (in == out) return;
+    for (int i = word; i <= word + 2; ++i) memory_.stale[i] = 1;
     std::uint8_t* count = memory_.count.data() + column(word);
     for (int i = 0; i < word_bits; ++i)
       count[i] = static_cast<std::uint8_t>(count[i] + ((in >> i) & 1u) - ((out >> i) & 1u));
   }
 
-  bool is_full(int word) const {
-    const int k = o_.kernel_x, full = 2 * o_.kernel_y + 1;
-    const std::uint8_t* count = memory_.count.data() + column(word) - k;
-    std::uint8_t different = 0;
-    for (int i = 0; i < word_bits + 2 * k; ++i)
-      different = static_cast<std::uint8_t>(different | (count[i] ^ full));
-    return different == 0;
+  bool is_full(int word) {
+    if (memory_.stale[word + 1] != 0) {
+      const std::uint8_t* count = memory_.count.data() + column(word);
+      bool full = true;
+      for (int i = -o_.kernel_x; i < word_bits + o_.kernel_x; ++i)
+        full = full && count[i] == 2 * o_.kernel_y + 1;
+      memory_.full[word + 1] = full;
+      memory_.stale[word + 1] = 0;
+    }
+    return memory_.full[word + 1] != 0;
   }
 
-  /// count * squares * (1 + slack) > sum * (sum + gain * limit) and sum >= 0 anywhere in the word.
-  bool any_full(int at) const { return o_.kernel_x == 3 ? any_full_of<3>(at) : any_mixed(at); }
+  /// Sums over 2 K + 1 = 7 neighbouring columns, walking right by one vector at a time.
+  template <typename Value>
+  struct SevenColumns {
+    using V = Lanes<Value>;
+    const Value* from; ///< leftmost column of the first lane's window
+    V pairs;
 
+    explicit SevenColumns(const Value* first)
+        : from(first)
+        , pairs(pairs_at(first)) {}
+    static V pairs_at(const Value* at) { return load_lanes(at) + load_lanes(at + 1); }
+    V next() {
+      const V right = pairs_at(from + lane_count);
+      const V sum = (pairs + shifted_lanes<2>(pairs, right)) +
+                    (shifted_lanes<4>(pairs, right) + load_lanes(from + 6));
+      from += lane_count;
+      pairs = right;
+      return sum;
+    }
+  };
+
+  /// count * squares * (1 + slack) > sum * (sum + gain * limit) and sum >= 0 anywhere in a word whose
+  /// windows hold valid pixels only.
   template <int K>
-  bool any_full_of(int at) const {
-    const std::int32_t* sums = memory_.sum.data() + at;
-    const std::uint32_t* squares = memory_.square.data() + at;
+  bool any_full(int at) const {
+    SevenColumns<std::int32_t> sums(memory_.sum.data() + at - K);
+    SevenColumns<std::uint32_t> squares(memory_.square.data() + at - K);
     const float scaled = scaled_count_[window_], limit = limit_[window_];
-    std::int32_t any = 0;
-    for (int i = 0; i < word_bits; ++i) {
-      std::int32_t sum = 0;
-      std::uint32_t square = 0;
-      for (int d = -K; d <= K; ++d) sum += sums[i + d], square += squares[i + d];
-      const float x = static_cast<float>(sum),
-                  below = x * (x + limit) -
-                          static_cast<float>(static_cast<std::int32_t>(square)) * scaled;
-      std::int32_t sign;
-      std::memcpy(&sign, &below, sizeof sign);
-      any |= sign & ~sum;
+    Ints any{};
+    for (int i = 0; i < parts; ++i) {
+      const Ints sum = sums.next();
+      const Unsigneds square = squares.next();
+      const Floats x = convert_lanes<float>(sum),
+                   y = convert_lanes<float>(reread_lanes<std::int32_t>(square));
+      const Floats above = x * (x + limit) - y * scaled;
+      any |= reread_lanes<std::int32_t>(above) & ~sum; // sign bits
     }
-    return any < 0;
+    return any_negative(any);
   }
 
-  /// The same for one pixel with its own count.
-  bool is_candidate(int count, std::int32_t sum, std::int32_t square) const {
-    const float x = static_cast<float>(sum);
-    return sum >= 0 && x * (x + limit_[count]) < static_cast<float>(square) * scaled_count_[count];
-  }
-
-  bool any_mixed(int at) const {
-    const int k = o_.kernel_x;
-    bool any = false;
-    for (int i = 0; i < word_bits; ++i) {
-      std::int32_t sum = 0;
-      std::uint32_t square = 0;
-      int count = 0;
-      for (int d = -k; d <= k; ++d) {
-        sum += memory_.sum[at + i + d];
-        square += memory_.square[at + i + d];
-        count += memory_.count[at + i + d];
-      }
-      any |= is_candidate(count, sum, static_cast<std::int32_t>(square));
-    }
-    return any;
+  /// The same for the pixels i .. i + lane_count - 1 of a word, each with its own count.
+  Word candidates(const WordSums& s, int i) const {
+    Floats scaled, limit;
+    for (int j = 0; j < lane_count; ++j)
+      scaled[j] = scaled_count_[s.count[i + j]], limit[j] = limit_[s.count[i + j]];
+    const Ints sum = load_lanes(s.sum + i);
+    const Floats x = convert_lanes<float>(sum), y = convert_lanes<float>(load_lanes(s.square + i));
+    const Floats above = x * (x + limit) - y * scaled;
+    return negative_bits(reread_lanes<std::int32_t>(above) & ~sum);
   }
 
   /// Covers the rounding of the float comparison, a few units of 2^-24.
@@ -243,6 +265,7 @@ private:
   Options o_;
   int words_, padded_, window_;
   std::int32_t value_bound_;
+  std::int64_t plain_low_, plain_high_; ///< raw values that are trusted and within the bound
   float scaled_count_[256], limit_[256];
 };
 

@@ -55,7 +55,7 @@ void mark_dispersed(const PanelPixels<T>& pixels, const Counts& counts, const Di
 
 /// Dispersed pixels among the valid ones of one word, from running sums where they hold.
 template <typename T>
-Word dispersed_in_word(const PanelPixels<T>& pixels, const RunningSums<T>& sums,
+Word dispersed_in_word(const PanelPixels<T>& pixels, RunningSums<T>& sums,
                        const DispersedTest& test, const PanelBits& bits, int y, int word) {
   const Word valid = bits.valid.row(y)[word];
   if (valid == 0) return 0;
