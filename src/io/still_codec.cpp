@@ -232,8 +232,19 @@ IntegratedLattice unpack_lattice(Unpacker& in) {
   return l;
 }
 
+/// More pixels than any spot's box has: what would fill memory is damage.
+constexpr std::int64_t largest_box = 1 << 22;
+
+bool is_plausible(const PixelBox& box) {
+  const std::int64_t width = std::int64_t{box.x1} - box.x0, height = std::int64_t{box.y1} - box.y0;
+  return width >= 0 && height >= 0 && width <= largest_box && height <= largest_box &&
+         width * height <= largest_box;
+}
+
 /// What refers to other parts of the result must find them.
 void check_references(const Unpacker& in, const StillResult& result) {
+  for (const Spot& spot : result.spots.spots)
+    in.check(is_plausible(spot.box), "a spot with an impossible box");
   for (const Spot& spot : result.spots.spots)
     in.check(std::uint64_t{spot.first_pixel} + spot.pixel_count <= result.spots.pixels.size(),
              "a spot whose pixels are not there");

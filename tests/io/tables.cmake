@@ -2,3 +2,5 @@ kilobragg_test(io_reflection_file SOURCES reflection_file_test.cpp ROOMS io LIBS
 kilobragg_test(io_experiments SOURCES experiments_test.cpp ROOMS io
                LIBS GTest::gmock nlohmann_json::nlohmann_json)
 kilobragg_test(io_mtz SOURCES mtz_test.cpp ROOMS io LIBS GTest::gmock)
+kilobragg_test(io_still_tables SOURCES still_tables_test.cpp ROOMS io)
+kilobragg_test(io_shard SOURCES shard_test.cpp ROOMS io LIBS GTest::gmock)
