@@ -19,7 +19,7 @@ struct FrameSource {
   std::string path;    ///< as opened: the master file, CBF or image
   std::string dataset; ///< HDF5 path, empty for single-image formats
   std::int64_t frames = 1;
-  std::string expt;    ///< the .expt that pointed here, or empty
+  std::string expt; ///< the .expt that pointed here, or empty
 };
 
 /// One event: a source and a frame in it.
@@ -30,15 +30,33 @@ struct Event {
 
 struct EventIndex {
   std::vector<FrameSource> sources;
-  std::vector<Event> events;       ///< in order of the inputs, then by frame
-  std::vector<std::string> files;  ///< files that ranges point into
+  std::vector<Event> events;                  ///< in order of the inputs, then by frame
+  std::vector<std::string> files;             ///< files that ranges point into
   std::vector<std::vector<ByteRange>> ranges; ///< per event, empty until learnt
   /// Inputs that could not be opened: path and reason. Each counts as one failed input.
   std::vector<std::pair<std::string, std::string>> failed;
 };
 
-/// Expands globs and directories-free paths in order, then asks each file for its frames.
-/// Throws core::Error if nothing matches a pattern.
+/// Expands globs and plain paths in order, then asks each file for its frames: headers are read, no
+/// pixels and no chunk offsets (each query of those walks HDF5's index of chunks). Files that cannot
+/// be opened, and links of a master file that lead nowhere, land in `failed`. Throws core::Error if
+/// nothing matches a pattern.
 EventIndex build_event_index(const std::vector<std::string>& paths_or_globs);
+
+/// Bytes of a frame in a file named by its path, as a reader learns them.
+struct FileRange {
+  std::string path;
+  std::uint64_t offset = 0, length = 0;
+};
+
+/// Notes where the bytes of one event lie.
+void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges);
+
+/// Writes the index with what was learnt, for the next time; a temporary file is renamed.
+/// Throws core::Error (disk full, ...).
+void save_event_index(const EventIndex& index, const std::string& path);
+/// Reads it back. Ranges into files whose size has changed since are dropped. Throws core::Error
+/// naming `path` if it holds no index.
+EventIndex load_event_index(const std::string& path);
 
 } // namespace kilobragg::io

@@ -1,0 +1,25 @@
+// Masks that users give (lookup.mask): which pixels may be used, from an HDF5 data set.
+#pragma once
+
+#include "kilobragg/models/image.hpp"
+
+#include <memory>
+#include <string>
+
+namespace kilobragg::io {
+
+/// Reads a mask for images of `layout`. `name` is "file.h5" or "file.h5:/path/of/dataset"; without a
+/// path the usual ones are tried (the NXmx pixel_mask, /mask, /data/mask, /data/data, or the only
+/// data set). Integers mean what NeXus says, 0 = usable; booleans (as h5py writes them) what DIALS
+/// says, true = usable. The shape is that of the frames, stacked or panel by panel: the last
+/// extents and the number of pixels must agree. Throws core::Error naming the file on another shape,
+/// and for DIALS's pickles, which hold Python objects.
+std::shared_ptr<const models::PixelMask> read_lookup_mask(const std::string& name,
+                                                          const models::ImageLayout& layout);
+
+/// Pixels usable in both; either may be null (all usable).
+std::shared_ptr<const models::PixelMask>
+combine_masks(const std::shared_ptr<const models::PixelMask>& a,
+              const std::shared_ptr<const models::PixelMask>& b);
+
+} // namespace kilobragg::io

@@ -1,0 +1,98 @@
+// Builds the list of events from the inputs, and keeps what was learnt about them.
+#include "kilobragg/io/event_index.hpp"
+
+#include "expt_reader.hpp"
+#include "file_kind.hpp"
+#include "nxmx_reader.hpp"
+
+#include "kilobragg/core/error.hpp"
+
+#include <glob.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace kilobragg::io {
+namespace {
+
+bool is_pattern(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
+
+/// Files that a pattern matches, sorted. A name that exists is itself, whatever characters it has.
+std::vector<std::string> expand(const std::string& text) {
+  std::error_code ignored;
+  if (!is_pattern(text) || std::filesystem::exists(text, ignored)) return {text};
+  glob_t found = {};
+  const int status = glob(text.c_str(), GLOB_TILDE | GLOB_BRACE, nullptr, &found);
+  std::vector<std::string> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  core::require(
+      status == 0 && !paths.empty(),
+      "nothing matches {} (no such files) is the pattern right, and quoted for the shell?", text);
+  return paths;
+}
+
+void add_events(EventIndex& index, FrameSource source) {
+  const auto number = static_cast<std::uint32_t>(index.sources.size());
+  index.events.reserve(index.events.size() + static_cast<std::size_t>(source.frames));
+  for (std::int64_t frame = 0; frame < source.frames; ++frame)
+    index.events.push_back({number, frame});
+  index.sources.push_back(std::move(source));
+}
+
+void add_nxmx(EventIndex& index, const std::string& path) {
+  const NxmxFrames found = count_nxmx_frames(path, {});
+  add_events(index, {path, found.dataset, found.frames, {}});
+  for (const std::string& missing : found.missing)
+    index.failed.emplace_back(path + ":" + missing,
+                              "the link leads nowhere (the data file was never written, or was not "
+                              "copied with the master)");
+}
+
+void add_file(EventIndex& index, const std::string& path) {
+  switch (file_kind(path)) {
+  case FileKind::hdf5:
+    return add_nxmx(index, path);
+  case FileKind::cbf:
+    return add_events(index, {path, {}, 1, {}});
+  case FileKind::experiments:
+    return add_events(index, {path, {}, count_experiment_images(path), path});
+  case FileKind::unknown:
+    break;
+  }
+  core::fail("cannot read {} (it is neither HDF5 nor CBF nor an .expt)", path);
+}
+
+} // namespace
+
+EventIndex build_event_index(const std::vector<std::string>& paths_or_globs) {
+  EventIndex index;
+  for (const std::string& text : paths_or_globs)
+    for (const std::string& path : expand(text)) {
+      try {
+        add_file(index, path);
+      } catch (const core::Error& error) {
+        index.failed.emplace_back(path, error.what());
+      }
+    }
+  return index;
+}
+
+void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges) {
+  core::require(event < index.events.size(), "the index has {} events, so none with number {}",
+                index.events.size(), event);
+  if (index.ranges.size() < index.events.size()) index.ranges.resize(index.events.size());
+  std::vector<ByteRange> learnt;
+  for (const FileRange& range : ranges) {
+    // The file last added is the likeliest.
+    auto at = std::find(index.files.rbegin(), index.files.rend(), range.path);
+    if (at == index.files.rend()) {
+      index.files.push_back(range.path);
+      at = index.files.rbegin();
+    }
+    const auto number = index.files.rend() - at - 1;
+    learnt.push_back({static_cast<std::uint32_t>(number), range.offset, range.length});
+  }
+  index.ranges[event] = std::move(learnt);
+}
+
+} // namespace kilobragg::io
