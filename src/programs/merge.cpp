@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 namespace kilobragg::programs {
 
@@ -423,44 +424,67 @@ void start_logs(const Communicator& communicator, const MergeOptions& options,
   core::start_log(setup);
 }
 
-const char* const usage =
+const std::string usage =
     "merge: integrated stills in, merged structure factors out\n\n"
     "  merge input.path=FOLDER merging.d_min=2.0 [name=value ...] [FILE.phil ...]\n"
     "  mpirun -n 8 merge ...\n\n"
     "Writes PREFIX_all.mtz, PREFIX_odd.mtz, PREFIX_even.mtz, PREFIX_main.log and PREFIX.json.\n"
     "Without scaling.model every lattice is scaled to the average of the others.\n\n";
 
+// Options of one call and what the command line asks for beside them.
+struct Request {
+  MergeOptions options;
+  core::OptionSet set;
+  core::CommandLine line;
+
+  Request(int argc, const char* const* argv) {
+    declare(set, options);
+    line = core::parse_command_line(argc, argv, set);
+    options.paths.insert(options.paths.end(), line.inputs.begin(), line.inputs.end());
+    if (!only_shows()) validate(options);
+  }
+  Request(const Request&) = delete; // the set points into the options
+  Request& operator=(const Request&) = delete;
+  bool only_shows() const { return line.help || line.version || line.show_config; }
+  std::string shown() const {
+    if (line.help) return usage + core::flag_help() + "\n" + set.help();
+    return line.version ? core::version_line("merge") + "\n" : set.to_phil();
+  }
+};
+
+void run_request(const Communicator& communicator, const Request& request) {
+  start_logs(communicator, request.options, request.line);
+  core::log_info("{}\n\nOptions that differ from their defaults:\n{}", core::version_line("merge"),
+                 request.set.to_phil(true));
+  MergeRun(communicator, request.options, request.set.to_phil()).run();
+}
+
 } // namespace
 
 int merge(int argc, char** argv) {
   const parallel::Environment environment(argc, argv);
   const Communicator world = Communicator::world();
-  MergeOptions options;
-  core::OptionSet set;
-  declare(set, options);
-  core::CommandLine line;
+  std::optional<Request> request;
   try {
-    line = core::parse_command_line(argc, argv, set);
-    options.paths.insert(options.paths.end(), line.inputs.begin(), line.inputs.end());
-    if (line.help || line.version || line.show_config) {
-      if (world.is_root() && line.help)
-        std::cout << usage << core::flag_help() << "\n" << set.help();
-      else if (world.is_root())
-        std::cout << (line.version ? core::version_line("merge") + "\n" : set.to_phil());
-      return 0;
-    }
-    validate(options);
+    request.emplace(argc, argv);
   } catch (const core::Error& error) {
     if (world.is_root()) std::cerr << "merge: " << error.what() << "\n";
     return 2;
   }
+  if (request->only_shows()) {
+    if (world.is_root()) std::cout << request->shown();
+    return 0;
+  }
   return parallel::run_guarded(world, [&] {
-    start_logs(world, options, line);
-    core::log_info("{}\n\nOptions that differ from their defaults:\n{}",
-                   core::version_line("merge"), set.to_phil(true));
-    MergeRun(world, options, set.to_phil()).run();
+    run_request(world, *request);
     return 0;
   });
+}
+
+void merge_with(const Communicator& communicator, const std::vector<std::string>& arguments) {
+  std::vector<const char*> argv{"merge"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  run_request(communicator, Request(static_cast<int>(argv.size()), argv.data()));
 }
 
 } // namespace kilobragg::programs

@@ -135,8 +135,6 @@ void declare_merging(OptionSet& set, MergeOptions& o) {
   set.add(
       "merging.set_average_unit_cell", o.set_average_unit_cell,
       "Use the average cell of the lattices for statistics and output, not that of the sample.");
-  set.add("merging.include_multiplicity_column", o.include_multiplicity_column,
-          "Write the number of measurements to the MTZ.");
   add_enum(
       set, "merging.weights", {"Auto", "variance", "unit", "excitation"}, o.weights,
       "variance: 1/sigma^2; unit: equal; excitation: by nearness to the Ewald sphere; the last "

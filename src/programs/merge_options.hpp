@@ -38,7 +38,6 @@ struct MergeOptions {
   std::optional<double> d_min, d_max;
   int minimum_multiplicity = 2;
   bool merge_anomalous = false, set_average_unit_cell = true;
-  bool include_multiplicity_column = false;
   WeightChoice weights = WeightChoice::Auto;
   double nearness_width = 0.7;
   std::optional<double> polarization_fraction;

@@ -76,7 +76,7 @@ structure_factors::Amplitudes make_amplitudes(const SimulateParams& params,
     if (!cell) cell = models::UnitCell::parse(default_cell);
     if (!group) group = models::SpaceGroup(default_group);
     require_no_contradiction(*cell, *group);
-    return structure_factors::random_wilson(*cell, *group, d_min,
+    return structure_factors::random_wilson(group->constrain(*cell), *group, d_min,
                                             static_cast<std::uint64_t>(params.seed),
                                             {.b_factor = source.b_factor});
   }
