@@ -7,6 +7,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
+#include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/nxmx_writer.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 
@@ -18,8 +19,6 @@
 
 namespace kilobragg::programs {
 namespace {
-
-constexpr const char* image_dataset = "/entry/data/data";
 
 /// What every rank holds of a run.
 struct Run {
@@ -147,16 +146,16 @@ void write_images(const Run& run, int rank, int ranks) {
                    elapsed / (end - first));
 }
 
+/// Every image of the run and where it lies, as the reader of the files names it.
 std::vector<PlacedShot> all_shots(const Run& run, int ranks) {
   std::vector<PlacedShot> shots;
   for (int rank = 0; rank < ranks; ++rank) {
     const auto [first, end] = image_block(run.params.n_images, rank, ranks);
-    for (int image = first; image < end; ++image) {
-      PlacedShot placed{draw_shot(run.params, run.sample, static_cast<std::uint32_t>(image)), {}};
-      placed.source = {image_path(run, rank), image_dataset, image - first, ""};
-      placed.source.content_id = std::filesystem::path(placed.source.path).filename().string();
-      shots.push_back(std::move(placed));
-    }
+    if (first == end) continue;
+    const auto reader = io::open_images(image_path(run, rank));
+    for (int image = first; image < end; ++image)
+      shots.push_back({draw_shot(run.params, run.sample, static_cast<std::uint32_t>(image)),
+                       reader->source(image - first)});
   }
   return shots;
 }

@@ -1,0 +1,193 @@
+// simulate_stills as a program: same images on any number of ranks, readable truth, clear refusals.
+#include "support/temporary_folder.hpp"
+
+#include "kilobragg/core/files.hpp"
+#include "kilobragg/io/experiments.hpp"
+#include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/mtz.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+namespace kilobragg::programs {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Finished {
+  int status = -1;
+  std::string out; ///< stdout and stderr
+};
+
+/// Seven small images: 4 panels of 96 x 96.
+constexpr const char* small = "n_images=7 seed=5 detector.pixels=96 detector.pixel_size=0.8 ";
+
+class SimulateStills : public ::testing::Test {
+protected:
+  std::string path(const std::string& name) const { return folder_ / name; }
+
+  Finished run(const std::string& arguments, int ranks = 1, const std::string& before = {}) const {
+    const std::string log = path("console.txt");
+    std::string command = std::string(KILOBRAGG_BUILD_DIR) + "/apps/simulate_stills " + arguments;
+    if (ranks > 1)
+      command = std::string(KILOBRAGG_MPIEXEC) + " --oversubscribe -n " + std::to_string(ranks) +
+                " " + command;
+    const int status = std::system(("(" + before + command + ") > " + log + " 2>&1").c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, core::read_text_file(log)};
+  }
+
+  void refuses(const std::string& arguments, const std::string& words, int status = 1) const {
+    const Finished finished = run(small + arguments + " output.directory=" + path("refused"));
+    EXPECT_EQ(finished.status, status) << arguments << "\n" << finished.out;
+    EXPECT_NE(finished.out.find(words), std::string::npos) << arguments << "\n" << finished.out;
+  }
+
+private:
+  testing::TemporaryFolder folder_;
+};
+
+std::vector<std::int32_t> pixels(io::ImageReader& reader, std::int64_t frame) {
+  return std::get<std::vector<std::int32_t>>(reader.read(frame).pixels);
+}
+
+/// All images of a run in order of their number.
+std::vector<std::vector<std::int32_t>> all_images(const std::string& folder) {
+  std::vector<std::vector<std::int32_t>> images;
+  for (int rank = 0; fs::exists(folder + "/run_000" + std::to_string(rank) + ".h5"); ++rank) {
+    const auto reader = io::open_images(folder + "/run_000" + std::to_string(rank) + ".h5");
+    for (std::int64_t frame = 0; frame < reader->frame_count(); ++frame)
+      images.push_back(pixels(*reader, frame));
+  }
+  return images;
+}
+
+TEST_F(SimulateStills, ImagesAndTruthDoNotDependOnRanks) {
+  std::vector<std::vector<std::int32_t>> expected;
+  nlohmann::json truth;
+  for (int ranks : {1, 2, 3}) {
+    const std::string folder = path("ranks" + std::to_string(ranks));
+    const Finished finished = run(small + ("output.directory=" + folder), ranks);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    EXPECT_EQ(fs::exists(folder + "/run_0002.h5"), ranks == 3);
+    auto images = all_images(folder);
+    auto frames = nlohmann::json::parse(core::read_text_file(folder + "/run_truth.json"))["frames"];
+    for (auto& frame : frames) frame.erase("file"), frame.erase("frame");
+    if (ranks == 1) expected = images, truth = frames;
+    EXPECT_EQ(images.size(), 7U);
+    EXPECT_TRUE(images == expected) << ranks;
+    EXPECT_EQ(frames, truth) << ranks;
+  }
+  EXPECT_NE(expected[0], expected[1]);
+}
+
+TEST_F(SimulateStills, AnotherSeedGivesOtherImagesAndFewerImagesTheSame) {
+  ASSERT_EQ(run(small + ("output.directory=" + path("a"))).status, 0);
+  ASSERT_EQ(run(small + ("n_images=2 output.directory=" + path("b"))).status, 0);
+  ASSERT_EQ(run(small + ("n_images=2 seed=6 output.directory=" + path("c"))).status, 0);
+  const auto a = all_images(path("a")), b = all_images(path("b")), c = all_images(path("c"));
+  ASSERT_EQ(b.size(), 2U);
+  EXPECT_TRUE(b[0] == a[0] && b[1] == a[1]);
+  EXPECT_NE(c[0], a[0]);
+}
+
+TEST_F(SimulateStills, TruthIsReadableAndAgreesWithItself) {
+  const std::string folder = path("run");
+  ASSERT_EQ(run(small + ("n_images=20 output.directory=" + folder)).status, 0);
+  const auto truth = nlohmann::json::parse(core::read_text_file(folder + "/run_truth.json"));
+  const auto experiments = io::read_experiments(folder + "/run_truth.expt");
+  const auto reader = io::open_images(folder + "/run_0000.h5");
+  ASSERT_EQ(reader->frame_count(), 20);
+  std::size_t at = 0;
+  for (const auto& frame : truth["frames"]) {
+    const auto number = frame["frame"].get<std::int64_t>();
+    const models::Beam beam = reader->beam(number);
+    EXPECT_NEAR(beam.wavelength, frame["wavelength"].get<double>(), 1e-6);
+    for (int i = 0; i < static_cast<int>(frame["lattices"].size()); ++i, ++at) {
+      ASSERT_LT(at, experiments.size());
+      const auto& experiment = experiments[at];
+      const auto a = frame["lattices"][static_cast<std::size_t>(i)]["A"].get<std::vector<double>>();
+      for (std::size_t k = 0; k < 9; ++k)
+        EXPECT_NEAR(experiment.crystal.value().a_matrix.m[k], a[k], 1e-9);
+      EXPECT_EQ(experiment.source.frame, number);
+      EXPECT_EQ(experiment.identifier,
+                models::experiment_identifier(reader->content_id(), number, i));
+    }
+  }
+  EXPECT_EQ(at, experiments.size());
+  EXPECT_GT(at, 10U);
+  const auto mtz = io::read_reference_mtz(folder + "/run_truth.mtz");
+  EXPECT_EQ(mtz.space_group.number(), 96);
+  EXPECT_NEAR(mtz.cell.a, 77.06, 1e-3);
+  EXPECT_GT(mtz.hkl.size(), 10000U);
+}
+
+TEST_F(SimulateStills, PresetsWithGapsMaskThem) {
+  const std::string folder = path("eiger");
+  ASSERT_EQ(run("n_images=1 detector.preset=eiger_4m amplitudes.d_min=3 output.directory=" + folder)
+                .status,
+            0);
+  const auto reader = io::open_images(folder + "/run_0000.h5");
+  const auto image = reader->read(0);
+  const std::size_t gap = 520 * 2070 + 100, live = 100 * 2070 + 100;
+  EXPECT_FALSE(image.usable(gap));
+  EXPECT_TRUE(image.usable(live));
+}
+
+TEST_F(SimulateStills, TakesAmplitudesFromItsOwnTruth) {
+  ASSERT_EQ(run(small + ("n_images=1 output.directory=" + path("a"))).status, 0);
+  const Finished again = run(small + ("n_images=1 amplitudes.file=" + path("a/run_truth.mtz") +
+                                      " output.directory=" + path("b")));
+  ASSERT_EQ(again.status, 0) << again.out;
+  const auto a = io::read_reference_mtz(path("a/run_truth.mtz"));
+  const auto b = io::read_reference_mtz(path("b/run_truth.mtz"));
+  EXPECT_EQ(a.hkl, b.hkl);
+  EXPECT_EQ(a.intensity, b.intensity);
+}
+
+TEST_F(SimulateStills, RefusesWhatCannotBe) {
+  refuses("n_images=0", "n_images=0 leaves nothing to simulate");
+  refuses("'crystal.unit_cell=77 90 37 90 90 90' crystal.space_group=P43212", "contradicts");
+  refuses("crystal.space_group=P212121", "they belong together");
+  refuses("amplitudes.d_min=0.8", "finer than the detector sees");
+  refuses("amplitudes.file=missing.mtz", "missing.mtz");
+  refuses("detector.distance=-3", "detector.distance=-3");
+  refuses("detector.preset=pilatus_6m", "detector.pixels cannot change");
+  refuses("fraction.blanks=0.9 fraction.doubles=0.4", "no part of all images");
+  refuses("crystal.cells_per_block.min=40", "crystal.cells_per_block.min=40");
+  refuses("output.prefix=a/b", "output.prefix");
+  refuses("n_imges=3", "n_images", 2);
+  refuses("image.h5", "image.h5", 2);
+}
+
+TEST_F(SimulateStills, SaysWhereItCannotWrite) {
+  core::write_file(path("file"), "in the way");
+  const Finished finished = run(small + ("output.directory=" + path("file")));
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_NE(finished.out.find("output.directory"), std::string::npos) << finished.out;
+}
+
+TEST_F(SimulateStills, AFullDiskIsAnErrorWithTheFilesName) {
+  for (int ranks : {1, 2}) {
+    const std::string folder = path("full");
+    const Finished finished =
+        run(small + ("output.directory=" + folder), ranks, "trap '' XFSZ; ulimit -f 64; ");
+    EXPECT_NE(finished.status, 0) << finished.out;
+    EXPECT_NE(finished.out.find("run_000"), std::string::npos) << finished.out;
+  }
+}
+
+TEST_F(SimulateStills, HelpNamesEveryGroupOfOptions) {
+  const Finished finished = run("--help");
+  EXPECT_EQ(finished.status, 0);
+  for (const char* word : {"n_images", "crystal.unit_cell", "beam.bandwidth", "detector.preset",
+                           "background.level", "amplitudes.file", "output.prefix", "four_panels"})
+    EXPECT_NE(finished.out.find(word), std::string::npos) << word;
+}
+
+} // namespace
+} // namespace kilobragg::programs
