@@ -5,20 +5,31 @@
 
 namespace kilobragg::threshold {
 
+/// The pixels that sums take: usable ones but, where given, those of a second set.
+struct TakenPixels {
+  BitImage usable;
+  const BitImage* excluded = nullptr;
+
+  /// Bits of the columns x0 .. x0 + 63 of row y.
+  KOKKOS_INLINE_FUNCTION Word from(int x0, int y) const {
+    const Word bits = bits_from(usable.row(y), usable.words_per_row(), x0);
+    return excluded ? bits & ~bits_from(excluded->row(y), excluded->words_per_row(), x0) : bits;
+  }
+};
+
 /// Sums over the rows of a window, one for each of up to 64 columns.
 template <typename Sum>
 class ColumnSums {
 public:
   /// Adds up the columns x0 .. x1 (inclusive, fewer than 64, inside the panel) over the rows
-  /// y0 .. y1; only pixels whose bit in `taken` is set and whose value is_summed().
+  /// y0 .. y1; only pixels that `taken` holds and whose value is_summed().
   template <typename T, typename Counts>
-  void accumulate(const PanelPixels<T>& pixels, const Counts& counts, const BitImage& taken, int x0,
-                  int x1, int y0, int y1) {
+  void accumulate(const PanelPixels<T>& pixels, const Counts& counts, const TakenPixels& taken,
+                  int x0, int x1, int y0, int y1) {
     x0_ = x0;
     columns_ = x1 - x0 + 1;
     for (int i = 0; i < columns_; ++i) count_[i] = 0, sum_[i] = 0, sum_squares_[i] = 0;
-    for (int y = y0; y <= y1; ++y)
-      add_row(pixels.row(y) + x0, counts, bits_from(taken.row(y), taken.words_per_row(), x0));
+    for (int y = y0; y <= y1; ++y) add_row(pixels.row(y) + x0, counts, taken.from(x0, y));
   }
 
   /// Sums over the accumulated columns from x - half to x + half.
@@ -37,11 +48,12 @@ public:
 private:
   template <typename T, typename Counts>
   void add_row(const T* raw, const Counts& counts, Word taken) {
-    for (int i = 0; i < columns_; ++i) {
-      const bool in = (taken >> i) & 1u;
-      const Sum value = in ? counts(raw[i]) : Sum{0};
-      const bool summed = in && is_summed(value);
-      const Sum added = summed ? value : Sum{0};
+    const int columns = columns_;
+    for (int i = 0; i < columns;
+         ++i) { // every value is looked at, so that the loop has no branches
+      const Sum value = counts(raw[i]);
+      const std::int64_t summed = static_cast<std::int64_t>((taken >> i) & 1u) & is_summed(value);
+      const Sum added = summed != 0 ? value : Sum{0};
       count_[i] += summed;
       sum_[i] += added;
       sum_squares_[i] += added * added;
@@ -61,7 +73,7 @@ struct HalfWindow {
 /// Calls keep(x, value, sums) for each set bit of one word of row y and returns the bits for which
 /// it gave true. Sums run over the window around the pixel, clipped at the panel, pixels in `taken`.
 template <typename T, typename Counts, typename Keep>
-Word select_in_word(const PanelPixels<T>& pixels, const Counts& counts, const BitImage& taken,
+Word select_in_word(const PanelPixels<T>& pixels, const Counts& counts, const TakenPixels& taken,
                     int y, int word, Word bits, HalfWindow half, const Keep& keep) {
   using Sum = typename Counts::Sum;
   ColumnSums<Sum> columns;

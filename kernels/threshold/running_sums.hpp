@@ -20,6 +20,7 @@ struct RunningSumsMemory {
   std::vector<int> bright_row;       ///< of each word, the last row with a value out of bounds
   std::vector<std::uint8_t> full;    ///< of each word, whether its windows hold valid pixels only
   std::vector<std::uint8_t> stale;   ///< whether `full` must be looked up again
+  std::vector<std::uint8_t> may;     ///< of each word, whether it may hold dispersed pixels
 };
 
 /// Window sums of one row's 64 pixels, as found in the column sums.
@@ -39,7 +40,7 @@ public:
       , pixels_(pixels)
       , o_(o)
       , words_(words_for(pixels.width))
-      , padded_((words_ + 2) * word_bits)
+      , padded_((words_ + 3) * word_bits)
       , window_((2 * o.kernel_x + 1) * (2 * o.kernel_y + 1)) {
     value_bound_ = 1;
     while ((value_bound_ + 1) * (value_bound_ + 1) <=
@@ -89,9 +90,14 @@ public:
     return std::max({bright[0], bright[1], bright[2]}) >= y - o_.kernel_y;
   }
 
-  /// Whether any of the 64 pixels may be dispersed: never false for one that is.
+  /// Looks at all windows whose lower row entered last: afterwards may_be_dispersed() answers.
+  void look_at_row() {
+    if (o_.kernel_x == 3) look_at_full_windows();
+  }
+
+  /// Whether any of the 64 pixels of a word may be dispersed: never false for one that is.
   bool may_be_dispersed(int word) {
-    if (is_full(word) && o_.kernel_x == 3) return any_full<3>(column(word));
+    if (o_.kernel_x == 3 && is_full(word)) return memory_.may[word] != 0;
     WordSums sums;
     return window_sums(word, sums) != 0;
   }
@@ -127,6 +133,7 @@ private:
     memory_.count.assign(padded_, 0);
     memory_.bright_row.assign(words_ + 2, std::numeric_limits<int>::min());
     memory_.full.assign(words_ + 2, 0);
+    memory_.may.assign(words_, 0);
     memory_.stale.assign(words_ + 2, 1);
     for (int m = 0; m <= window_; ++m) {
       scaled_count_[m] = static_cast<float>(m * (1 + rounding_slack));
@@ -227,23 +234,23 @@ private:
     }
   };
 
-  /// count * squares * (1 + slack) > sum * (sum + gain * limit) and sum >= 0 anywhere in a word whose
-  /// windows hold valid pixels only.
-  template <int K>
-  bool any_full(int at) const {
-    SevenColumns<std::int32_t> sums(memory_.sum.data() + at - K);
-    SevenColumns<std::uint32_t> squares(memory_.square.data() + at - K);
+  /// For each word whether count * squares * (1 + slack) > sum * (sum + gain * limit) and sum >= 0
+  /// for any of its pixels, taking all windows to be full of valid pixels.
+  void look_at_full_windows() {
+    SevenColumns<std::int32_t> sums(memory_.sum.data() + column(0) - 3);
+    SevenColumns<std::uint32_t> squares(memory_.square.data() + column(0) - 3);
     const float scaled = scaled_count_[window_], limit = limit_[window_];
-    Ints any{};
-    for (int i = 0; i < parts; ++i) {
-      const Ints sum = sums.next();
-      const Unsigneds square = squares.next();
-      const Floats x = convert_lanes<float>(sum),
-                   y = convert_lanes<float>(reread_lanes<std::int32_t>(square));
-      const Floats above = x * (x + limit) - y * scaled;
-      any |= reread_lanes<std::int32_t>(above) & ~sum; // sign bits
+    for (int word = 0; word < words_; ++word) {
+      Ints any{};
+      for (int i = 0; i < parts; ++i) {
+        const Ints sum = sums.next();
+        const Floats x = convert_lanes<float>(sum),
+                     y = convert_lanes<float>(reread_lanes<std::int32_t>(squares.next()));
+        const Floats above = x * (x + limit) - y * scaled;
+        any |= reread_lanes<std::int32_t>(above) & ~sum; // sign bits
+      }
+      memory_.may[word] = any_negative(any);
     }
-    return any_negative(any);
   }
 
   /// The same for the pixels i .. i + lane_count - 1 of a word, each with its own count.

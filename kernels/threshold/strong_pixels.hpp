@@ -4,6 +4,8 @@
 #include "kernels/threshold/local_sums.hpp"
 #include "kernels/threshold/running_sums.hpp"
 
+#include <type_traits>
+
 namespace kilobragg::threshold {
 
 /// Bit images of one panel that the passes below share; the caller owns the memory.
@@ -38,18 +40,20 @@ struct DispersedTest {
   }
 };
 
-/// One pass down the panel with sums taken anew for every pixel: any pixel type, any window.
-template <typename T, typename Counts>
+/// One pass down the panel with sums taken anew for every pixel: any pixel type, any window. Calls
+/// after_row(n) whenever n rows of bits.strong are done.
+template <typename T, typename Counts, typename AfterRow>
 void mark_dispersed(const PanelPixels<T>& pixels, const Counts& counts, const DispersedTest& test,
-                    const PanelBits& bits) {
+                    const PanelBits& bits, const AfterRow& after_row) {
   const HalfWindow half{test.options.kernel_x, test.options.kernel_y};
   for (int y = 0; y < pixels.height + half.y; ++y) {
     if (y < pixels.height) mark_valid(pixels, y, bits.valid.row(y));
     const int middle = y - half.y;
     if (middle < 0) continue;
     for (int word = 0; word < bits.valid.words_per_row(); ++word)
-      bits.strong.row(middle)[word] = select_in_word(pixels, counts, bits.valid, middle, word,
+      bits.strong.row(middle)[word] = select_in_word(pixels, counts, {bits.valid}, middle, word,
                                                      bits.valid.row(middle)[word], half, test);
+    after_row(middle + 1);
   }
 }
 
@@ -60,7 +64,7 @@ Word dispersed_in_word(const PanelPixels<T>& pixels, RunningSums<T>& sums,
   const Word valid = bits.valid.row(y)[word];
   if (valid == 0) return 0;
   if (sums.is_bright(y, word))
-    return select_in_word(pixels, RawCounts{}, bits.valid, y, word, valid,
+    return select_in_word(pixels, RawCounts{}, {bits.valid}, y, word, valid,
                           {test.options.kernel_x, test.options.kernel_y}, test);
   if (!sums.may_be_dispersed(word)) return 0;
   WordSums found;
@@ -75,13 +79,9 @@ Word dispersed_in_word(const PanelPixels<T>& pixels, RunningSums<T>& sums,
 }
 
 /// The same pass for integers with sums that slide down the panel.
-template <typename T>
-void mark_dispersed(const PanelPixels<T>& pixels, RawCounts counts, const DispersedTest& test,
-                    const PanelBits& bits, RunningSumsMemory& memory) {
-  if (!RunningSums<T>::fits(test.options)) {
-    mark_dispersed(pixels, counts, test, bits);
-    return;
-  }
+template <typename T, typename AfterRow>
+void slide_dispersed(const PanelPixels<T>& pixels, const DispersedTest& test, const PanelBits& bits,
+                     RunningSumsMemory& memory, const AfterRow& after_row) {
   RunningSums<T> sums(memory, pixels, test.options);
   const int half = test.options.kernel_y;
   for (int y = 0; y < pixels.height + half; ++y) {
@@ -92,53 +92,90 @@ void mark_dispersed(const PanelPixels<T>& pixels, RawCounts counts, const Disper
     else
       sums.leave_row(y, left);
     if (y < half) continue;
+    sums.look_at_row();
     for (int word = 0; word < bits.valid.words_per_row(); ++word)
       bits.strong.row(y - half)[word] = dispersed_in_word(pixels, sums, test, bits, y - half, word);
+    after_row(y - half + 1);
   }
 }
 
-template <typename T>
-void mark_dispersed(const PanelPixels<T>& pixels, const CalibratedCounts& counts,
-                    const DispersedTest& test, const PanelBits& bits, RunningSumsMemory&) {
-  mark_dispersed(pixels, counts, test, bits);
+/// Chooses the pass: sliding sums for plain integers where the window fits their counters.
+template <typename T, typename Counts, typename AfterRow>
+void mark_dispersed(const PanelPixels<T>& pixels, const Counts& counts, const DispersedTest& test,
+                    const PanelBits& bits, RunningSumsMemory& memory, const AfterRow& after_row) {
+  if constexpr (std::is_same_v<Counts, RawCounts>)
+    if (RunningSums<T>::fits(test.options)) {
+      slide_dispersed(pixels, test, bits, memory, after_row);
+      return;
+    }
+  mark_dispersed(pixels, counts, test, bits, after_row);
 }
 
 /// Strong pixels by `dispersion`.
 template <typename T, typename Counts>
 void find_dispersion(const PanelPixels<T>& pixels, const Counts& counts, const Options& o,
                      const PanelBits& bits, RunningSumsMemory& memory) {
-  mark_dispersed(pixels, counts, DispersedTest{o, true}, bits, memory);
+  mark_dispersed(pixels, counts, DispersedTest{o, true}, bits, memory, [](int) {});
 }
 
-/// Erodes bits.strong (dispersed pixels) into bits.signal. Masked pixels erode their neighbours.
-inline void mark_signal(const Options& o, const PanelBits& bits) {
-  const int radius = erosion_radius(o);
-  for (int y = 0; y < bits.strong.height; ++y)
-    for (int word = 0; word < bits.strong.words_per_row(); ++word)
-      bits.signal.row(y)[word] =
-          bits.strong.row(y)[word] == 0 ? 0 : eroded(bits.strong, y, word, radius);
-}
+/// The later steps of `dispersion_extended`, row by row as close behind the dispersed pixels as
+/// their windows allow, while the raw rows are still in the cache.
+template <typename T, typename Counts>
+class ExtendedRows {
+public:
+  ExtendedRows(const PanelPixels<T>& pixels, const Counts& counts, const Options& o,
+               const PanelBits& bits)
+      : pixels_(pixels)
+      , counts_(counts)
+      , o_(o)
+      , bits_(bits) {}
 
-/// Strong pixels by `dispersion_extended`. bits.valid ends as the background set.
+  /// The first `rows` rows of bits.strong hold the dispersed pixels (and earlier ones, results).
+  void advance(int rows) {
+    const int height = pixels_.height, radius = erosion_radius(o_),
+              half = o_.kernel_y + background_margin;
+    while (signal_ < height && (signal_ + radius < rows || rows == height)) erode_row(signal_++);
+    while (strong_ < height && (strong_ + half < signal_ || signal_ == height))
+      select_row(strong_++);
+  }
+
+private:
+  void erode_row(int y) {
+    const Word* dispersed = bits_.strong.row(y);
+    Word* signal = bits_.signal.row(y);
+    for (int word = 0; word < bits_.strong.words_per_row(); ++word)
+      signal[word] = dispersed[word] == 0 ? 0 : eroded(bits_.strong, y, word, erosion_radius(o_));
+  }
+
+  /// Replaces dispersed pixels, which no erosion needs any more, by strong ones.
+  void select_row(int y) {
+    const HalfWindow half{o_.kernel_x + background_margin, o_.kernel_y + background_margin};
+    const TakenPixels background{bits_.valid, &bits_.signal};
+    const auto keep = [this](double value, const auto& sums) {
+      return exceeds_background(o_, value, sums);
+    };
+    const Word* signal = bits_.signal.row(y);
+    Word* strong = bits_.strong.row(y);
+    for (int word = 0; word < bits_.strong.words_per_row(); ++word)
+      strong[word] = signal[word] == 0 ? 0
+                                       : select_in_word(pixels_, counts_, background, y, word,
+                                                        signal[word], half, keep);
+  }
+
+  const PanelPixels<T>& pixels_;
+  const Counts& counts_;
+  const Options& o_;
+  const PanelBits& bits_;
+  int signal_ = 0, strong_ = 0; ///< rows done
+};
+
+/// Strong pixels by `dispersion_extended`.
 template <typename T, typename Counts>
 void find_dispersion_extended(const PanelPixels<T>& pixels, const Counts& counts, const Options& o,
                               const PanelBits& bits, RunningSumsMemory& memory) {
-  mark_dispersed(pixels, counts, DispersedTest{o, false}, bits, memory);
-  mark_signal(o, bits);
-  const BitImage& background = bits.valid;
-  const std::size_t words =
-      static_cast<std::size_t>(background.height) * background.words_per_row();
-  for (std::size_t i = 0; i < words; ++i) background.words[i] &= ~bits.signal.words[i];
-  const HalfWindow half{o.kernel_x + background_margin, o.kernel_y + background_margin};
-  const auto keep = [&](double value, const auto& sums) {
-    return exceeds_background(o, value, sums);
-  };
-  for (int y = 0; y < pixels.height; ++y)
-    for (int word = 0; word < background.words_per_row(); ++word) {
-      const Word signal = bits.signal.row(y)[word];
-      bits.strong.row(y)[word] =
-          signal == 0 ? 0 : select_in_word(pixels, counts, background, y, word, signal, half, keep);
-    }
+  ExtendedRows<T, Counts> extended(pixels, counts, o, bits);
+  mark_dispersed(pixels, counts, DispersedTest{o, false}, bits, memory,
+                 [&extended](int rows) { extended.advance(rows); });
 }
 
 } // namespace kilobragg::threshold
