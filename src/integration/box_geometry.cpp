@@ -1,6 +1,8 @@
 // Boxes and foreground masks on one panel.
 #include "box_geometry.hpp"
 
+#include "lanes.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -15,7 +17,10 @@ struct Parabola {
   static Parabola through(double start, double middle, double end) {
     return {start, 4 * middle - 3 * start - end, 2 * (start + end) - 4 * middle};
   }
-  double at(double t) const { return c0 + t * (c1 + t * c2); }
+  template <typename T>
+  T at(const T& t) const {
+    return c0 + t * (c1 + t * c2);
+  }
 };
 
 /// Parallax shift (mm) over a box, interpolated through 3 x 3 exact values: it is so smooth that the
@@ -89,23 +94,26 @@ void BoxGeometry::mark_corners(const KabschFrame& frame, const models::PixelBox&
   const Vec3 fast = components(frame, panel_.frame.fast);
   const Vec3 slow = components(frame, panel_.frame.slow);
   const ShiftOverBox shift(panel_, box);
-  const double limit = radius_ * radius_;
-  const int columns = box.width() + 1;
-  corners_.resize(static_cast<std::size_t>(columns) * static_cast<std::size_t>(box.height() + 1));
+  const double limit = radius_ * radius_, step = 1.0 / box.width();
+  corner_stride_ = static_cast<std::size_t>(box.width() + lane_count) / lane_count * lane_count;
+  corners_.resize(corner_stride_ * static_cast<std::size_t>(box.height() + 1));
   std::uint8_t* out = corners_.data();
-  for (int y = box.y0; y <= box.y1; ++y, out += columns) {
+  for (int y = box.y0; y <= box.y1; ++y) {
     const double t_row = double(y - box.y0) / box.height();
     const Parabola dx = shift.row_x(t_row), dy = shift.row_y(t_row);
-    const double step = 1.0 / box.width();
-    for (int i = 0; i < columns; ++i) {
-      const double t = i * step;
-      const double mm_x = (box.x0 + i) * panel_.pixel_size[0] + dx.at(t);
-      const double mm_y = y * panel_.pixel_size[1] + dy.at(t);
-      const double u = origin.x + fast.x * mm_x + slow.x * mm_y;
-      const double v = origin.y + fast.y * mm_x + slow.y * mm_y;
-      const double w = origin.z + fast.z * mm_x + slow.z * mm_y;
-      const double across = u * u + v * v;
-      out[i] = across <= limit * (across + w * w) ? 1 : 0;
+    const double mm_y0 = y * panel_.pixel_size[1];
+    Lanes i{0, 1, 2, 3, 4, 5, 6, 7};
+    for (std::size_t x = 0; x < corner_stride_; x += lane_count, out += lane_count) {
+      const Lanes t = i * step;
+      const Lanes mm_x = (i + box.x0) * panel_.pixel_size[0] + dx.at(t);
+      const Lanes mm_y = mm_y0 + dy.at(t);
+      const Lanes u = origin.x + fast.x * mm_x + slow.x * mm_y;
+      const Lanes v = origin.y + fast.y * mm_x + slow.y * mm_y;
+      const Lanes w = origin.z + fast.z * mm_x + slow.z * mm_y;
+      const Lanes across = u * u + v * v;
+      const auto inside = across <= limit * (across + w * w);
+      store_lanes<std::uint8_t>(__builtin_convertvector(inside & 1, LanesOf<std::uint8_t>), out);
+      i += lane_count;
     }
   }
 }
@@ -120,8 +128,8 @@ bool BoxGeometry::foreground(const KabschFrame& frame, ForegroundMask& mask) {
   const auto height = static_cast<std::size_t>(mask.box.height());
   mask.inside.resize(width * height);
   for (std::size_t y = 0; y < height; ++y) {
-    const std::uint8_t* above = corners_.data() + y * (width + 1);
-    const std::uint8_t* below = above + width + 1;
+    const std::uint8_t* above = corners_.data() + y * corner_stride_;
+    const std::uint8_t* below = above + corner_stride_;
     std::uint8_t* out = mask.inside.data() + y * width;
     for (std::size_t x = 0; x < width; ++x)
       out[x] = static_cast<std::uint8_t>(above[x] | above[x + 1] | below[x] | below[x + 1]);

@@ -42,7 +42,8 @@ private:
   const models::Panel& panel_;
   Mat3 inverse_d_;
   double radius_, half_width_;
-  std::vector<std::uint8_t> corners_;
+  std::vector<std::uint8_t> corners_; ///< rows of corner_stride_
+  std::size_t corner_stride_ = 0;
 };
 
 } // namespace kilobragg::integration

@@ -1,6 +1,8 @@
 // Loading and summing the pixels of one reflection.
 #include "box_summation.hpp"
 
+#include "lanes.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -8,21 +10,24 @@
 namespace kilobragg::integration {
 namespace {
 
-constexpr int lanes = 8;              // doubles in the widest registers
 constexpr double min_background = 10; // pixels that a plane needs
 
-/// Eight columns of a box at once. Sums run down the columns in registers and across the columns at
-/// the end: the order of every sum is fixed, whatever the instruction set, and no reduction stands in
-/// the way of vector instructions (6 times faster than row by row).
-using Lanes [[gnu::vector_size(lanes * sizeof(double))]] = double;
+/// Whether the first `count` of a full set of lanes are 1; eight at a time where there are eight.
+bool all_ones(const std::uint8_t* flags, int count) {
+  if (count < lane_count) return std::all_of(flags, flags + count, [](auto f) { return f == 1; });
+  std::uint64_t all = 0;
+  std::memcpy(&all, flags, sizeof all);
+  return all == 0x0101010101010101u;
+}
 
-void load_lanes(Lanes& v, const double* from) { std::memcpy(&v, from, sizeof v); }
-void store_lanes(const Lanes& v, double* to) { std::memcpy(to, &v, sizeof v); }
-
-double total(const Lanes& v) {
-  double sum = 0;
-  for (int i = 0; i < lanes; ++i) sum += v[i];
-  return sum;
+/// Reads an element of every cache line of a row. Boxes are scattered over an image larger than the
+/// cache; in a loop as short as this the waits for all rows overlap, which saves a quarter of the time
+/// (prefetch instructions do not: they are dropped where the page is not at hand).
+template <typename T>
+void touch(const T* row, int width) {
+  constexpr int step = 64 / sizeof(T);
+  for (int x = 0; x < width; x += step) static_cast<void>(*static_cast<const volatile T*>(row + x));
+  static_cast<void>(*static_cast<const volatile T*>(row + width - 1));
 }
 
 } // namespace
@@ -32,7 +37,7 @@ void BoxPixels::place(const models::PixelBox& box, const models::PanelWindow& wi
   const int x0 = std::max(box.x0, 0), x1 = std::min(box.x1, window.width);
   const int y0 = std::max(box.y0, 0), y1 = std::min(box.y1, window.height);
   part_ = {x0, y0, std::max(x1 - x0, 0), std::max(y1 - y0, 0), 0};
-  part_.stride = (part_.width + lanes - 1) / lanes * lanes;
+  part_.stride = (part_.width + lane_count - 1) / lane_count * lane_count;
   centre_x_ = 0.5 * (box.x0 + box.x1);
   centre_y_ = 0.5 * (box.y0 + box.y1);
   const auto size = row_start(part_.height);
@@ -62,42 +67,50 @@ bool BoxPixels::foreground_fits(const ForegroundMask& foreground) {
   return first_row_ < end_row_;
 }
 
-template <typename T, bool masked>
+template <typename T>
 void BoxPixels::load_row(int row, const T* raw, const std::uint8_t* usable,
                          const PixelCalibration& calibration) {
-  double* __restrict value = value_.data() + row_start(row);
-  double* __restrict weight = background_.data() + row_start(row);
-  const double low = calibration.trusted_min, high = calibration.trusted_max;
-  const double pedestal = calibration.pedestal, scale = calibration.inverse_gain;
-  for (int x = 0; x < part_.width; ++x) {
-    const auto p = static_cast<double>(raw[x]);
-    bool good = (p >= low) & (p <= high);
-    if constexpr (masked) good &= usable[x] != 0;
-    value[x] = good ? (p - pedestal) * scale : 0.0;
-    weight[x] = good ? 1.0 : 0.0;
+  double* value = value_.data() + row_start(row);
+  double* weight = background_.data() + row_start(row);
+  const Lanes one = Lanes{} + 1.0;
+  for (int x = 0; x < part_.stride; x += lane_count) {
+    const int count = std::min(part_.width - x, lane_count);
+    LanesOf<T> pixels;
+    if (count == lane_count)
+      load_lanes(pixels, raw + x);
+    else
+      load_lanes(pixels, raw + x, count);
+    const Lanes p = __builtin_convertvector(pixels, Lanes);
+    const auto good = (p >= calibration.trusted_min) & (p <= calibration.trusted_max);
+    store_lanes(good ? (p - calibration.pedestal) * calibration.inverse_gain : Lanes{}, value + x);
+    store_lanes(good ? one : Lanes{}, weight + x);
+    if (usable == nullptr || all_ones(usable + x, count)) continue;
+    for (int i = 0; i < count; ++i)
+      if (usable[x + i] == 0) value[x + i] = weight[x + i] = 0;
   }
   for (int x = part_.width; x < part_.stride; ++x) value[x] = weight[x] = 0;
 }
 
 /// Moves the foreground's weights of one row out of the background; false if one of them is 0.
 bool BoxPixels::take_foreground(int row, const ForegroundMask& foreground) {
-  double* __restrict background = background_.data() + row_start(row);
-  double* __restrict weight = foreground_.data() + row_start(row);
-  std::fill(weight, weight + part_.stride, 0.0);
+  double* background = background_.data() + row_start(row);
+  double* weight = foreground_.data() + row_start(row);
   const int x0 = std::max(foreground.box.x0, part_.x0);
   const int x1 = std::min(foreground.box.x1, part_.x0 + part_.width);
   const std::uint8_t* inside = foreground.row(part_.y0 + row) + (x0 - foreground.box.x0);
-  background += x0 - part_.x0;
+  std::fill(weight, weight + part_.stride, 0.0);
   weight += x0 - part_.x0;
-  int marked = 0, good = 0;
-  for (int i = 0; i < x1 - x0; ++i) {
-    weight[i] = inside[i] != 0 ? background[i] : 0.0;
-    background[i] = inside[i] != 0 ? 0.0 : background[i];
-    marked += inside[i];
-    good += weight[i] != 0 ? 1 : 0;
+  background += x0 - part_.x0;
+  double marked = 0, usable = 0;
+  for (int x = 0; x < x1 - x0; ++x) {
+    const double mark = inside[x];
+    weight[x] = mark * background[x];
+    background[x] -= weight[x];
+    marked += mark;
+    usable += weight[x];
   }
-  n_foreground_ += good;
-  return good == marked;
+  n_foreground_ += static_cast<int>(usable);
+  return usable == marked;
 }
 
 template <typename T>
@@ -112,11 +125,12 @@ bool BoxPixels::load(const models::PixelBox& box, const ForegroundMask& foregrou
            static_cast<std::size_t>(part_.x0);
   };
   for (int row = 0; row < part_.height; ++row) {
+    touch(pixels + start(row), part_.width);
+    if (usable != nullptr) touch(usable + start(row), part_.width);
+  }
+  for (int row = 0; row < part_.height; ++row) {
     const std::size_t at = start(row);
-    if (usable == nullptr)
-      load_row<T, false>(row, pixels + at, nullptr, calibration);
-    else
-      load_row<T, true>(row, pixels + at, usable + at, calibration);
+    load_row(row, pixels + at, usable == nullptr ? nullptr : usable + at, calibration);
     if (row >= first_row_ && row < end_row_ && !take_foreground(row, foreground)) return false;
   }
   return true;
@@ -128,7 +142,7 @@ template <bool reject>
 BoxPixels::BackgroundSums BoxPixels::background_sums(const Plane& plane, double threshold) {
   BackgroundSums sums;
   PlaneSums& s = sums.plane;
-  for (int column = 0; column < part_.stride; column += lanes) {
+  for (int column = 0; column < part_.stride; column += lane_count) {
     Lanes x, w{}, wy{}, wyy{}, p{}, py{}, pp{};
     load_lanes(x, x_.data() + column);
     const Lanes slope = plane.c + plane.a * x;
@@ -160,7 +174,7 @@ BoxPixels::BackgroundSums BoxPixels::background_sums(const Plane& plane, double 
 
 BoxPixels::ForegroundSums BoxPixels::foreground_sums(const Plane& plane) {
   ForegroundSums sums;
-  for (int column = 0; column < part_.stride; column += lanes) {
+  for (int column = 0; column < part_.stride; column += lane_count) {
     Lanes x, p{}, b{}, s{}, sy{}, syy{}, ss{};
     load_lanes(x, x_.data() + column);
     const Lanes slope = plane.c + plane.a * x;

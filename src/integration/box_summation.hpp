@@ -57,7 +57,7 @@ private:
 
   void place(const models::PixelBox& box, const models::PanelWindow& window);
   bool foreground_fits(const ForegroundMask& foreground);
-  template <typename T, bool masked>
+  template <typename T>
   void load_row(int row, const T* raw, const std::uint8_t* usable,
                 const PixelCalibration& calibration);
   bool take_foreground(int row, const ForegroundMask& foreground);

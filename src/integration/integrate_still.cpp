@@ -69,11 +69,12 @@ public:
           std::optional<BoxGeometry> geometry;
           int panel = -1;
           for (const std::size_t i : order) {
-            if (reflections[i].panel != panel) {
-              panel = reflections[i].panel;
+            IntegratedReflection& reflection = reflections[i];
+            if (reflection.panel != panel) {
+              panel = reflection.panel;
               geometry.emplace(at(panel), radius_, half_width_);
             }
-            integrate(reflections[i], *geometry, pixels.data(), usable);
+            integrate(reflection, *geometry, pixels.data(), usable);
           }
         },
         image_.pixels);
