@@ -88,16 +88,21 @@ std::string last_error() {
   return text.empty() ? "unknown HDF5 error" : text;
 }
 
+Handle unlocked_access() {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS));
+#if H5_VERSION_GE(1, 10, 7)
+  H5Pset_file_locking(access.get(), false, true);
+#endif
+  return access;
+}
+
 Handle open_file(const std::string& path) {
   quiet();
   errno = 0;
   if (!std::ifstream(path).good())
     core::fail("cannot open {} ({}) is the path right and readable?", path,
                std::strerror(errno ? errno : EIO));
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS));
-#if H5_VERSION_GE(1, 10, 7)
-  H5Pset_file_locking(access.get(), false, true);
-#endif
+  const Handle access = unlocked_access();
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
   if (file) return file;
   const std::string why = last_error();

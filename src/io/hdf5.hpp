@@ -41,8 +41,9 @@ void quiet();
 /// The innermost message of HDF5's error stack of this thread, or "unknown HDF5 error".
 std::string last_error();
 
-/// Opens a file for reading, also while its writer still has it open. Locks are not taken, because
-/// parallel file systems often have none. Throws core::Error naming `path` and saying why.
+/// File access without locks, which parallel file systems often lack.
+Handle unlocked_access();
+/// Opens a file for reading, also while its writer still has it open. Throws core::Error naming `path` and saying why.
 Handle open_file(const std::string& path);
 
 /// Is there an object at `path`, all links on the way resolved (external ones too)?

@@ -48,7 +48,8 @@ void write_attribute(hid_t location, const std::string& path, const std::string&
 
 Handle create_file(const std::string& path) {
   quiet();
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  const Handle access = unlocked_access();
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
   if (!file)
     core::fail("cannot create {} ({}) does the folder exist, and may you write there?", path,
                last_error());

@@ -1,0 +1,530 @@
+// NXmx frames: pixel types, chunks and filters, several data files, virtual data sets, beams.
+#include "nxmx_fixture.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/io/bitshuffle.hpp"
+#include "kilobragg/io/event_index.hpp"
+#include "kilobragg/io/image_reader.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace kilobragg::io {
+namespace {
+
+using fixture::Folder;
+using fixture::NxmxFile;
+using hdf5::Handle;
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const core::Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+#define EXPECT_SAYS(action, text)                                                                  \
+  do {                                                                                             \
+    const std::string said = message_of([&] { action; });                                          \
+    EXPECT_NE(said.find(text), std::string::npos) << "said: " << said;                             \
+  } while (false)
+
+class NxmxFrames : public ::testing::Test {
+protected:
+  Folder folder_;
+  std::string path_ = folder_ / "run.h5";
+
+  /// A data set of T whose frames hold `values`, one chunk per frame encoded by `encode`.
+  template <typename T, typename Encode>
+  void write_chunks(hid_t type, H5Z_filter_t filter, const std::vector<unsigned>& options,
+                    const std::vector<T>& values, const Encode& encode) {
+    NxmxFile file(path_);
+    file.wavelength();
+    file.simple_detector(20, 30);
+    const hsize_t shape[3] = {values.size() / 600, 20, 30}, chunk[3] = {1, 20, 30};
+    const Handle plist(H5Pcreate(H5P_DATASET_CREATE));
+    H5Pset_chunk(plist.get(), 3, chunk);
+    H5Pset_filter(plist.get(), filter, H5Z_FLAG_OPTIONAL, options.size(), options.data());
+    const Handle space(H5Screate_simple(3, shape, nullptr));
+    const Handle data(H5Dcreate2(file.id(), "/entry/data/data", type, space.get(), H5P_DEFAULT,
+                                 plist.get(), H5P_DEFAULT));
+    for (hsize_t f = 0; f < shape[0]; ++f) {
+      const std::vector<std::byte> bytes =
+          encode(std::as_bytes(std::span(values).subspan(f * 600, 600)));
+      const hsize_t offset[3] = {f, 0, 0};
+      ASSERT_GE(H5Dwrite_chunk(data.get(), H5P_DEFAULT, 0, offset, bytes.size(), bytes.data()), 0);
+    }
+  }
+
+  /// Options for H5Pset_filter: with the plugin installed it adds the first three itself.
+  static std::vector<unsigned> bitshuffle_options(unsigned element) {
+    if (H5Zfilter_avail(bitshuffle_filter) > 0) return {0, 2};
+    return {0, 3, element, 0, 2};
+  }
+};
+
+template <typename T>
+std::vector<T> extremes() {
+  std::vector<T> values(1200);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i % 100);
+  values[1] = std::numeric_limits<T>::max();
+  values[2] = std::numeric_limits<T>::lowest();
+  values[1199] = std::numeric_limits<T>::max();
+  return values;
+}
+
+/// Pixels of stored type T arrive in a buffer of type To, clamped to its range.
+template <typename T, typename To>
+void expect_pixels(const std::string& path, const std::vector<T>& stored) {
+  const auto reader = open_images(path);
+  models::Image image;
+  ASSERT_EQ(reader->frame_count(), static_cast<std::int64_t>(stored.size() / 600));
+  for (std::int64_t f = 0; f < reader->frame_count(); ++f) {
+    reader->read_into(f, image);
+    ASSERT_TRUE(std::holds_alternative<std::vector<To>>(image.pixels));
+    const auto& pixels = std::get<std::vector<To>>(image.pixels);
+    ASSERT_EQ(pixels.size(), 600u);
+    for (std::size_t i = 0; i < 600; ++i) {
+      const auto want = static_cast<double>(stored[static_cast<std::size_t>(f) * 600 + i]);
+      const double high = static_cast<double>(std::numeric_limits<To>::max()),
+                   low = static_cast<double>(std::numeric_limits<To>::lowest());
+      ASSERT_EQ(static_cast<double>(pixels[i]),
+                static_cast<double>(static_cast<To>(std::min(std::max(want, low), high))))
+          << f << " " << i;
+    }
+  }
+}
+
+#define PIXEL_TYPE_TEST(name, T, To, h5type)                                                       \
+  TEST_F(NxmxFrames, PixelsOfType_##name) {                                                        \
+    const auto values = extremes<T>();                                                             \
+    write_chunks<T>(                                                                               \
+        h5type, bitshuffle_filter, bitshuffle_options(sizeof(T)), values,                          \
+        [](std::span<const std::byte> b) { return encode_bitshuffle_lz4(b, sizeof(T)); });         \
+    expect_pixels<T, To>(path_, values);                                                           \
+    write_chunks<T>(h5type, lz4_filter, {0}, values,                                               \
+                    [](std::span<const std::byte> b) { return encode_lz4(b, 512); });              \
+    expect_pixels<T, To>(path_, values);                                                           \
+    NxmxFile file(path_);                                                                          \
+    file.wavelength();                                                                             \
+    file.simple_detector(20, 30);                                                                  \
+    file.frames<T>("/entry/data/data", h5type, {2, 20, 30});                                       \
+    file.close();                                                                                  \
+    std::vector<T> rising(1200);                                                                   \
+    std::iota(rising.begin(), rising.end(), T{0});                                                 \
+    expect_pixels<T, To>(path_, rising);                                                           \
+  }
+PIXEL_TYPE_TEST(u8, std::uint8_t, std::uint16_t, H5T_NATIVE_UINT8)
+PIXEL_TYPE_TEST(u16, std::uint16_t, std::uint16_t, H5T_NATIVE_UINT16)
+PIXEL_TYPE_TEST(u32, std::uint32_t, std::int32_t, H5T_NATIVE_UINT32)
+PIXEL_TYPE_TEST(i8, std::int8_t, std::int32_t, H5T_NATIVE_INT8)
+PIXEL_TYPE_TEST(i16, std::int16_t, std::int32_t, H5T_NATIVE_INT16)
+PIXEL_TYPE_TEST(i32, std::int32_t, std::int32_t, H5T_NATIVE_INT32)
+PIXEL_TYPE_TEST(f32, float, float, H5T_NATIVE_FLOAT)
+
+TEST_F(NxmxFrames, DoublesAreNarrowed) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  file.frames<double>("/entry/data/data", H5T_NATIVE_DOUBLE, {2, 20, 30}, {1, 20, 30});
+  file.close();
+  EXPECT_EQ(std::get<std::vector<float>>(open_images(path_)->read(1).pixels)[7], 607.0f);
+}
+
+TEST_F(NxmxFrames, BigEndianPixelsGoThroughTheLibrary) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  const Handle space(H5Screate_simple(3, std::array<hsize_t, 3>{1, 20, 30}.data(), nullptr));
+  Handle data(H5Dcreate2(file.id(), "/entry/data/data", H5T_STD_I32BE, space.get(), H5P_DEFAULT,
+                         H5P_DEFAULT, H5P_DEFAULT));
+  std::vector<std::int32_t> values(600);
+  std::iota(values.begin(), values.end(), -3);
+  H5Dwrite(data.get(), H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  data.reset();
+  file.close();
+  EXPECT_EQ(std::get<std::vector<std::int32_t>>(open_images(path_)->read(0).pixels), values);
+}
+
+TEST_F(NxmxFrames, ChunksThatDivideAFrameUnevenlyOrHoldSeveralFrames) {
+  for (const std::vector<hsize_t>& chunk :
+       {std::vector<hsize_t>{1, 7, 30}, {1, 7, 11}, {1, 20, 30}, {3, 20, 30}, {2, 5, 5}})
+    for (const bool deflate : {false, true}) {
+      NxmxFile file(path_);
+      file.wavelength();
+      file.simple_detector(20, 30);
+      file.frames<std::int32_t>("/entry/data/data", H5T_NATIVE_INT32, {5, 20, 30}, chunk, deflate);
+      file.close();
+      const auto reader = open_images(path_);
+      for (const std::int64_t f : {4, 0, 2}) {
+        std::vector<std::int32_t> want(600);
+        std::iota(want.begin(), want.end(), static_cast<std::int32_t>(600 * f));
+        EXPECT_EQ(std::get<std::vector<std::int32_t>>(reader->read(f).pixels), want);
+      }
+    }
+}
+
+TEST_F(NxmxFrames, AFrameThatWasNeverWrittenReadsAsFillValue) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  const hsize_t shape[3] = {2, 20, 30}, chunk[3] = {1, 20, 30};
+  const Handle plist(H5Pcreate(H5P_DATASET_CREATE)), space(H5Screate_simple(3, shape, nullptr));
+  H5Pset_chunk(plist.get(), 3, chunk);
+  const std::int32_t fill = -7;
+  H5Pset_fill_value(plist.get(), H5T_NATIVE_INT32, &fill);
+  Handle data(H5Dcreate2(file.id(), "/entry/data/data", H5T_NATIVE_INT32, space.get(), H5P_DEFAULT,
+                         plist.get(), H5P_DEFAULT));
+  data.reset();
+  file.close();
+  EXPECT_EQ(open_images(path_)->read(1).value(5), -7);
+}
+
+TEST_F(NxmxFrames, OneFrameOfTwoDimensions) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  file.frames<std::uint16_t>("/entry/data/data", H5T_NATIVE_UINT16, {20, 30}, {20, 30});
+  file.close();
+  const auto reader = open_images(path_);
+  EXPECT_EQ(reader->frame_count(), 1);
+  EXPECT_EQ(reader->read(0).value(599), 599);
+}
+
+TEST_F(NxmxFrames, BuffersAreUsedAgain) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  file.frames<std::int32_t>("/entry/data/data", H5T_NATIVE_INT32, {3, 20, 30}, {1, 20, 30});
+  file.close();
+  const auto reader = open_images(path_);
+  models::Image image;
+  reader->read_into(0, image);
+  const auto* before = std::get<std::vector<std::int32_t>>(image.pixels).data();
+  reader->read_into(2, image);
+  EXPECT_EQ(std::get<std::vector<std::int32_t>>(image.pixels).data(), before);
+  EXPECT_EQ(image.value(0), 1200);
+}
+
+// ---- several files ----
+
+/// Frames of int32 whose values start at `first`, as /entry/data/data of a file of their own.
+void write_data_file(const std::string& path, hsize_t frames, std::int32_t first) {
+  NxmxFile file(path);
+  file.frames<std::int32_t>("/entry/data/data", H5T_NATIVE_INT32, {frames, 20, 30}, {1, 20, 30},
+                            false, first);
+}
+
+TEST_F(NxmxFrames, ExternalLinksInOrderOfTheirNames) {
+  write_data_file(folder_ / "run_data_000001.h5", 3, 0);
+  write_data_file(folder_ / "run_data_000002.h5", 2, 1800);
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  for (const int i : {1, 2, 3})
+    H5Lcreate_external(fmt::format("run_data_{:06d}.h5", i).c_str(), "/entry/data/data", file.id(),
+                       fmt::format("/entry/data/data_{:06d}", i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  file.close();
+  const auto reader = open_images(path_);
+  ASSERT_EQ(reader->frame_count(), 5);
+  for (std::int64_t f = 0; f < 5; ++f) EXPECT_EQ(reader->read(f).value(0), 600.0 * double(f));
+  EXPECT_EQ(reader->source(3).frame, 3);
+  // The third file was never written; the others count.
+  const EventIndex index = build_event_index({path_});
+  EXPECT_EQ(index.events.size(), 5u);
+  ASSERT_EQ(index.failed.size(), 1u);
+  EXPECT_NE(index.failed[0].first.find("data_000003"), std::string::npos);
+  // And the data set that the index names opens the same frames.
+  EXPECT_EQ(open_images(path_, index.sources[0].dataset)->frame_count(), 5);
+}
+
+TEST_F(NxmxFrames, AMissingDataFileInTheMiddleIsNamed) {
+  write_data_file(folder_ / "run_data_000002.h5", 2, 0);
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  for (const int i : {1, 2})
+    H5Lcreate_external(fmt::format("run_data_{:06d}.h5", i).c_str(), "/entry/data/data", file.id(),
+                       fmt::format("/entry/data/data_{:06d}", i).c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  file.close();
+  EXPECT_SAYS(open_images(path_), "it links to run_data_000001.h5:/entry/data/data, which is not");
+}
+
+/// Maps box `from` of a source to box `to` of a virtual data set being made.
+struct Mapping {
+  std::string file;
+  std::vector<hsize_t> source_shape;
+  std::vector<hsize_t> to, to_stride, from, count;
+};
+
+void write_virtual(const std::string& path, const std::vector<hsize_t>& shape,
+                   const std::vector<Mapping>& mappings) {
+  NxmxFile file(path);
+  file.wavelength();
+  file.simple_detector(static_cast<std::int64_t>(shape[1]), static_cast<std::int64_t>(shape[2]));
+  const Handle plist(H5Pcreate(H5P_DATASET_CREATE));
+  const std::int32_t fill = -1;
+  H5Pset_fill_value(plist.get(), H5T_NATIVE_INT32, &fill);
+  for (const Mapping& m : mappings) {
+    const Handle to(H5Screate_simple(int(shape.size()), shape.data(), nullptr));
+    const Handle from(H5Screate_simple(int(m.source_shape.size()), m.source_shape.data(), nullptr));
+    H5Sselect_hyperslab(to.get(), H5S_SELECT_SET, m.to.data(), m.to_stride.data(), m.count.data(),
+                        nullptr);
+    H5Sselect_hyperslab(from.get(), H5S_SELECT_SET, m.from.data(), nullptr, m.count.data(),
+                        nullptr);
+    H5Pset_virtual(plist.get(), to.get(), m.file.c_str(), "/entry/data/data", from.get());
+  }
+  const Handle space(H5Screate_simple(int(shape.size()), shape.data(), nullptr));
+  const Handle data(H5Dcreate2(file.id(), "/entry/data/data", H5T_NATIVE_INT32, space.get(),
+                               H5P_DEFAULT, plist.get(), H5P_DEFAULT));
+  ASSERT_TRUE(static_cast<bool>(data));
+}
+
+TEST_F(NxmxFrames, VirtualDataSetOverFilesOneAfterTheOther) {
+  write_data_file(folder_ / "a.h5", 3, 0);
+  write_data_file(folder_ / "b.h5", 2, 1800);
+  write_virtual(path_, {5, 20, 30},
+                {{"a.h5", {3, 20, 30}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, {3, 20, 30}},
+                 {"b.h5", {2, 20, 30}, {3, 0, 0}, {1, 1, 1}, {0, 0, 0}, {2, 20, 30}}});
+  const auto reader = open_images(path_);
+  ASSERT_EQ(reader->frame_count(), 5);
+  for (const std::int64_t f : {4, 0, 3, 2}) {
+    const models::Image image = reader->read(f);
+    EXPECT_EQ(image.value(0), 600.0 * double(f));
+    EXPECT_EQ(image.value(599), 600.0 * double(f) + 599);
+  }
+}
+
+TEST_F(NxmxFrames, VirtualDataSetThatAlternatesBetweenFiles) {
+  write_data_file(folder_ / "even.h5", 3, 0);
+  write_data_file(folder_ / "odd.h5", 3, 10000);
+  write_virtual(path_, {6, 20, 30},
+                {{"even.h5", {3, 20, 30}, {0, 0, 0}, {2, 1, 1}, {0, 0, 0}, {3, 20, 30}},
+                 {"odd.h5", {3, 20, 30}, {1, 0, 0}, {2, 1, 1}, {0, 0, 0}, {3, 20, 30}}});
+  const auto reader = open_images(path_);
+  for (std::int64_t f = 0; f < 6; ++f)
+    EXPECT_EQ(reader->read(f).value(1), (f % 2 ? 10000 : 0) + 600.0 * double(f / 2) + 1);
+}
+
+// Modules of a frame in files of their own, with a gap between them.
+TEST_F(NxmxFrames, VirtualDataSetThatPutsModulesTogether) {
+  write_data_file(folder_ / "top.h5", 2, 0);
+  write_data_file(folder_ / "low.h5", 2, 50000);
+  write_virtual(path_, {2, 44, 30},
+                {{"top.h5", {2, 20, 30}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, {2, 20, 30}},
+                 {"low.h5", {2, 20, 30}, {0, 24, 0}, {1, 1, 1}, {0, 0, 0}, {2, 20, 30}}});
+  const auto reader = open_images(path_);
+  const models::Image image = reader->read(1);
+  EXPECT_EQ(image.value(19 * 30 + 29), 1199);
+  EXPECT_EQ(image.value(21 * 30), -1);
+  EXPECT_EQ(image.value(24 * 30), 50600);
+  EXPECT_EQ(image.value(43 * 30 + 29), 51199);
+}
+
+TEST_F(NxmxFrames, AMissingSourceOfAVirtualDataSetIsAnErrorNotFillValues) {
+  write_data_file(folder_ / "a.h5", 3, 0);
+  write_virtual(path_, {5, 20, 30},
+                {{"a.h5", {3, 20, 30}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, {3, 20, 30}},
+                 {"gone.h5", {2, 20, 30}, {3, 0, 0}, {1, 1, 1}, {0, 0, 0}, {2, 20, 30}}});
+  const auto reader = open_images(path_);
+  EXPECT_EQ(reader->read(2).value(0), 1200);
+  EXPECT_SAYS(reader->read(4), "gone.h5");
+  EXPECT_EQ(reader->read(0).value(0), 0) << "the others are unharmed";
+}
+
+// ---- beams ----
+
+class NxmxBeams : public ::testing::Test {
+protected:
+  static constexpr const char* beam = "/entry/instrument/beam/";
+  Folder folder_;
+  std::string path_ = folder_ / "run.h5";
+  void with_units(const NxmxFile& file, const std::string& name, const std::vector<double>& values,
+                  const std::vector<hsize_t>& shape, const std::string& units) {
+    hdf5::write_numbers(file.id(), beam + name, values, shape);
+    hdf5::set_attribute(file.id(), beam + name, "units", units);
+  }
+  std::unique_ptr<NxmxFile> start() {
+    auto file = std::make_unique<NxmxFile>(path_);
+    file->frames<std::uint16_t>("/entry/data/data", H5T_NATIVE_UINT16, {3, 20, 30});
+    file->simple_detector(20, 30);
+    return file;
+  }
+};
+
+TEST_F(NxmxBeams, ScalarInNanometres) {
+  with_units(*start(), "incident_wavelength", {0.13}, {}, "nm");
+  EXPECT_NEAR(open_images(path_)->beam(2).wavelength, 1.3, 1e-15);
+}
+
+TEST_F(NxmxBeams, OnePerFrame) {
+  with_units(*start(), "incident_wavelength", {1.30, 1.31, 1.32}, {3}, "angstrom");
+  const auto reader = open_images(path_);
+  EXPECT_EQ(reader->beam(1).wavelength, 1.31);
+  EXPECT_TRUE(reader->beam(1).spectrum.empty());
+  EXPECT_EQ(reader->beam(0).direction, (Vec3{0, 0, 1}));
+}
+
+TEST_F(NxmxBeams, SpectrumWithOneSetOfWeights) {
+  const auto file = start();
+  with_units(*file, "incident_wavelength", {1.0, 1.1}, {2}, "angstrom");
+  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_weights",
+                      std::vector<double>{3, 1}, {2});
+  file->close();
+  const auto reader = open_images(path_);
+  EXPECT_NEAR(reader->beam(2).wavelength, 1.025, 1e-12);
+  EXPECT_EQ(reader->beam(2).spectrum.weights, (std::vector<double>{3, 1}));
+}
+
+TEST_F(NxmxBeams, SpectrumWithWeightsPerFrame) {
+  const auto file = start();
+  with_units(*file, "incident_wavelength", {1.0, 1.1}, {2}, "angstrom");
+  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_weights",
+                      std::vector<double>{1, 0, 0, 1, 1, 1}, {3, 2});
+  file->close();
+  const auto reader = open_images(path_);
+  EXPECT_NEAR(reader->beam(0).wavelength, 1.0, 1e-12);
+  EXPECT_NEAR(reader->beam(1).wavelength, 1.1, 1e-12);
+  EXPECT_NEAR(reader->beam(2).wavelength, 1.05, 1e-12);
+}
+
+TEST_F(NxmxBeams, CalibratedWavelengthWithASpectrumAsVariant) {
+  const auto file = start();
+  with_units(*file, "incident_wavelength", {1.30, 1.31, 1.32}, {3}, "angstrom");
+  hdf5::set_attribute(file->id(), std::string(beam) + "incident_wavelength", "variant",
+                      "incident_wavelength_1Dspectrum");
+  with_units(*file, "incident_wavelength_1Dspectrum", {1.2e-10, 1.3e-10, 1.2e-10, 1.4e-10, 1, 2},
+             {3, 2}, "m");
+  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_1Dspectrum_weights",
+                      std::vector<double>{1, 2, 3, 4, 5, 6}, {3, 2});
+  file->close();
+  const auto reader = open_images(path_);
+  EXPECT_EQ(reader->beam(1).wavelength, 1.31);
+  ASSERT_EQ(reader->beam(1).spectrum.wavelengths.size(), 2u);
+  EXPECT_NEAR(reader->beam(1).spectrum.wavelengths[1], 1.4, 1e-12);
+  EXPECT_EQ(reader->beam(1).spectrum.weights, (std::vector<double>{3, 4}));
+}
+
+TEST_F(NxmxBeams, PhotonEnergyWhereThereIsNoWavelength) {
+  with_units(*start(), "incident_energy", {12.39841984332}, {}, "keV");
+  EXPECT_NEAR(open_images(path_)->beam(0).wavelength, 1.0, 1e-12);
+}
+
+TEST_F(NxmxBeams, FewerWavelengthsThanFrames) {
+  with_units(*start(), "incident_wavelength", {1.30, 1.31}, {2}, "angstrom");
+  EXPECT_SAYS(open_images(path_)->beam(0), "gives 2 wavelengths for 3 frames");
+}
+
+TEST_F(NxmxBeams, NoWavelength) {
+  start();
+  EXPECT_SAYS(open_images(path_)->beam(0), "gives no wavelength");
+}
+
+// ---- bad input ----
+
+TEST_F(NxmxFrames, MissingFile) {
+  EXPECT_SAYS(open_images(folder_ / "absent.h5"), "absent.h5 (No such file or directory)");
+}
+
+TEST_F(NxmxFrames, TruncatedFiles) {
+  write_data_file(path_, 3, 0);
+  const std::string whole = fixture::slurp(path_);
+  const std::string cut = folder_ / "cut.h5";
+  for (std::size_t size = 0; size < whole.size(); size += 97) {
+    fixture::spill(cut, whole.substr(0, size));
+    try {
+      const auto reader = open_images(cut);
+      for (std::int64_t f = 0; f < reader->frame_count(); ++f) reader->read(f);
+      ADD_FAILURE() << "a file cut at " << size << " of " << whole.size() << " passed";
+    } catch (const core::Error& error) {
+      EXPECT_NE(std::string(error.what()).find("cut.h5"), std::string::npos) << error.what();
+    }
+  }
+  fixture::spill(cut, whole.substr(0, whole.size() / 2));
+  EXPECT_SAYS(open_images(cut), "is the file complete, or still being copied?");
+}
+
+TEST_F(NxmxFrames, WrongDataSet) {
+  write_data_file(path_, 3, 0);
+  EXPECT_SAYS(open_images(path_, "/entry/data/dada"),
+              "has no data set /entry/data/dada (/entry/data holds /entry/data/data)");
+  EXPECT_SAYS(open_images(path_, "/entry/definition"), "holds no images (its shape is scalar)");
+}
+
+TEST_F(NxmxFrames, FileWithoutImages) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.close();
+  EXPECT_SAYS(open_images(path_), "has no images in /entry/data");
+}
+
+TEST_F(NxmxFrames, ZeroFrames) {
+  write_data_file(path_, 0, 0);
+  EXPECT_SAYS(open_images(path_), "has no frames");
+}
+
+TEST_F(NxmxFrames, WrongPixelType) {
+  NxmxFile file(path_);
+  file.wavelength();
+  const Handle text(H5Tcopy(H5T_C_S1));
+  const Handle space(H5Screate_simple(3, std::array<hsize_t, 3>{1, 20, 30}.data(), nullptr));
+  Handle data(H5Dcreate2(file.id(), "/entry/data/data", text.get(), space.get(), H5P_DEFAULT,
+                         H5P_DEFAULT, H5P_DEFAULT));
+  data.reset();
+  file.close();
+  EXPECT_SAYS(open_images(path_), "elements are neither integers nor floats");
+}
+
+TEST_F(NxmxFrames, UnknownFilter) {
+  const std::vector<std::int32_t> values(600, 1);
+  write_chunks<std::int32_t>(H5T_NATIVE_INT32, 31999, {}, values, [](std::span<const std::byte> b) {
+    return std::vector<std::byte>(b.begin(), b.end());
+  });
+  EXPECT_SAYS(open_images(path_), "it uses HDF5 filter 31999, for which there is no plugin");
+}
+
+TEST_F(NxmxFrames, ADamagedChunkSpoilsItsFrameAlone) {
+  const auto values = extremes<std::int32_t>();
+  int frame = 0;
+  write_chunks<std::int32_t>(H5T_NATIVE_INT32, bitshuffle_filter, bitshuffle_options(4), values,
+                             [&](std::span<const std::byte> b) {
+                               auto bytes = encode_bitshuffle_lz4(b, 4);
+                               if (frame++ == 0) bytes.resize(bytes.size() / 2);
+                               return bytes;
+                             });
+  const auto reader = open_images(path_);
+  EXPECT_SAYS(reader->read(0), "cannot read frame 0 of " + path_);
+  EXPECT_SAYS(reader->read(0), "chunk is truncated");
+  EXPECT_EQ(reader->read(1).value(50), values[650]);
+}
+
+TEST_F(NxmxFrames, FrameOutOfRange) {
+  write_data_file(path_, 3, 0);
+  EXPECT_SAYS(open_images(path_)->read(3), "has no frame 3 (it has 3)");
+  EXPECT_SAYS(open_images(path_)->read(-1), "has no frame -1");
+}
+
+// ---- identity ----
+
+TEST_F(NxmxFrames, ContentIdStaysWithTheContent) {
+  write_data_file(path_, 3, 0);
+  write_data_file(folder_ / "moved.h5", 3, 0);
+  write_data_file(folder_ / "grown.h5", 30, 0);
+  write_data_file(folder_ / "other.h5", 3, 1);
+  const std::string id = open_images(path_)->content_id();
+  EXPECT_EQ(id.size(), 32u);
+  EXPECT_EQ(open_images(folder_ / "moved.h5")->content_id(), id);
+  EXPECT_EQ(open_images(folder_ / "grown.h5")->content_id(), id);
+  EXPECT_NE(open_images(folder_ / "other.h5")->content_id(), id);
+  const models::ImageSource source = open_images(path_)->source(2);
+  EXPECT_EQ(source.path, path_);
+  EXPECT_EQ(source.dataset, "/entry/data/data");
+  EXPECT_EQ(source.frame, 2);
+  EXPECT_EQ(source.content_id, id);
+}
+
+} // namespace
+} // namespace kilobragg::io
