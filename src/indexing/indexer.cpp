@@ -2,6 +2,7 @@
 #include "kilobragg/indexing/indexer.hpp"
 
 #include "orientation_search.hpp"
+#include "ray_fit.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/indexing/assignment.hpp"
@@ -41,16 +42,19 @@ struct Refined {
 /// Outliers, refinement, outliers again, mosaicity with its acceptance, refinement, mosaicity.
 models::Mosaicity refine_cycle(Lattice& lattice, const Still& still,
                                const refinement::RefinementParams& params,
-                               refinement::PsiWeighting last) {
+                               refinement::PsiWeighting weighting) {
   const bool reject = params.outlier == refinement::OutlierAlgorithm::SauterPoon;
+  const auto refine = [&] {
+    refinement::refine_still(lattice, still.spots, still.beam, still.detector, params, weighting);
+  };
   refinement::predict_indexed(lattice, still.spots, still.beam, still.detector);
   if (reject) refinement::flag_outliers(lattice, still.spots);
-  refinement::refine_still(lattice, still.spots, still.beam, still.detector, params);
+  refine();
   if (reject) {
     refinement::flag_outliers(lattice, still.spots);
     drop_unaccepted(lattice, refinement::fit_mosaicity(lattice));
   }
-  refinement::refine_still(lattice, still.spots, still.beam, still.detector, params, last);
+  refine();
   const refinement::MosaicityFit fit = refinement::fit_mosaicity(lattice);
   lattice.crystal.mosaicity = fit.mosaicity;
   return fit.maximum_likelihood;
@@ -105,14 +109,14 @@ struct Indexer::State {
     return best;
   }
 
-  Refined refined(const Mat3& a, const Still& still, refinement::PsiWeighting last) const {
+  Refined refined(const Mat3& a, const Still& still, refinement::PsiWeighting weighting) const {
     Refined result;
     Lattice& lattice = result.lattice;
     lattice.crystal = {a, params.space_group, std::nullopt};
     AssignmentParams assignment{known.primitive, params.hkl_tolerance, params.d_min_start};
     lattice.spots = assign_indices(still.spots, a, assignment);
     core::require(!lattice.spots.empty(), "no spot is near an index");
-    result.likely = refine_cycle(lattice, still, params.refinement, last);
+    result.likely = refine_cycle(lattice, still, params.refinement, weighting);
     return result;
   }
 
@@ -201,13 +205,13 @@ IndexingOutcome Indexer::index(const SpotList& spots, const models::Beam& beam,
   return state_->refine_best(candidates, {spots, beam, detector});
 }
 
-std::optional<models::Crystal> Indexer::orient(const std::vector<Vec3>& rlp, const Vec3&) const {
+std::optional<models::Crystal> Indexer::orient(const std::vector<Vec3>& rlp, const Vec3& s0) const {
   const SortedPoints points = state_->usable_points(rlp);
   if (points.size() < fewest_points) return std::nullopt;
   const std::vector<Candidate> candidates = search_orientations(points, state_->known);
   if (candidates.empty()) return std::nullopt;
-  return models::Crystal{state_->representative(candidates.front().a), state_->params.space_group,
-                         std::nullopt};
+  const Mat3 a = fit_rays(points, state_->known, candidates.front().a, s0);
+  return models::Crystal{state_->representative(a), state_->params.space_group, std::nullopt};
 }
 
 } // namespace kilobragg::indexing

@@ -258,7 +258,8 @@ bool follow(const SortedPoints& points, const KnownCell& known, const Effort& ef
     const Spindle spindle(known, effort.axis, sense * along, reach);
     for (const Turn& turn : spindle.best(explained, effort.turns)) {
       const Mat3 start = spindle.orientation(turn) * known.reference_a;
-      const Candidate rough = fit_orientation(points, known, start, 40, effort.points);
+      const Candidate rough =
+          fit_orientation(points, known, start, 40, std::min(effort.points, points.size() - 1));
       if (rough.log_chance > -10) continue;
       const Candidate fitted =
           fit_orientation(points, known, rough.a, effort.points, points.size());

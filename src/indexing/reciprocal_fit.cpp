@@ -129,16 +129,19 @@ Candidate judge(const SortedPoints& points, const KnownCell& known, const Mat3& 
 Candidate fit_orientation(const SortedPoints& points, const KnownCell& known, const Mat3& start,
                           int first_n, int last_n) {
   Mat3 a = start;
-  const Mat3 believed = start;
+  // The belief refers to the cell, not to the orientation: it is carried along with the rotation.
+  const auto fit = [&](int n, double tolerance) {
+    const Mat3 turned = polar_rotation(a * inverse(start)) * start;
+    a = fit_step(points, known, a, n, tolerance, turned);
+  };
   last_n = std::min(last_n, points.size());
   for (int n = std::min(first_n, last_n);; n = std::min(2 * n, last_n)) {
-    for (const double tolerance : {0.35, 0.3, 0.25}) {
-      // The belief refers to the cell, not to the orientation: carry it along with the rotation.
-      const Mat3 turned = polar_rotation(a * inverse(believed)) * believed;
-      a = fit_step(points, known, a, n, tolerance, turned);
-    }
+    for (const double tolerance : {0.35, 0.3, 0.25}) fit(n, tolerance);
     if (n == last_n) break;
   }
+  // In a split crystal this settles on the part with most spots, not between the parts.
+  if (last_n == points.size())
+    for (const double tolerance : {0.2, 0.15, 0.12, 0.1, 0.1}) fit(last_n, tolerance);
   return judge(points, known, known.freedom.symmetrised(a));
 }
 

@@ -72,17 +72,16 @@ std::vector<bool> sauter_poon_outliers(std::span<const double> lengths) {
 
 void flag_outliers(models::Lattice& lattice, const models::SpotList& spots) {
   std::vector<double> lengths;
-  lengths.reserve(lattice.spots.size());
-  for (const models::IndexedSpot& s : lattice.spots) {
+  std::vector<models::IndexedSpot*> judged;
+  for (models::IndexedSpot& s : lattice.spots) {
+    if ((s.flags & models::flag_centroid_outlier) != 0) continue;
     const models::PanelPoint& seen = spots.spots[s.spot].mm;
     lengths.push_back(std::hypot(s.mm_cal.x - seen.x, s.mm_cal.y - seen.y));
+    judged.push_back(&s);
   }
   const std::vector<bool> outlier = sauter_poon_outliers(lengths);
-  for (std::size_t i = 0; i < outlier.size(); ++i) {
-    std::uint64_t& flags = lattice.spots[i].flags;
-    flags = outlier[i] ? flags | models::flag_centroid_outlier
-                       : flags & ~std::uint64_t{models::flag_centroid_outlier};
-  }
+  for (std::size_t i = 0; i < judged.size(); ++i)
+    if (outlier[i]) judged[i]->flags |= models::flag_centroid_outlier;
 }
 
 } // namespace kilobragg::refinement

@@ -8,7 +8,10 @@
 namespace kilobragg::refinement {
 namespace {
 
+using models::PsiSpread;
+
 constexpr double least_spread = 1e-5;   ///< rad; keeps perfect input from infinite weight
+constexpr double least_explained = 0.2; ///< of the variance of the excess, to believe in bandwidth
 constexpr double most_bandwidth = 0.03; ///< sigma / mean; a pink beam and more
 
 double square(double v) { return v * v; }
@@ -44,29 +47,22 @@ void step_widths(PsiSpread& spread, std::span<const PsiObservation> spots) {
 
 /// Bandwidth at fixed variances: its share of delta-psi moves the ray by twice itself.
 void step_bandwidth(PsiSpread& spread, std::span<const PsiObservation> spots) {
-  double xx = 0, xy = 0;
+  double xx = 0, xy = 0, yy = 0;
   for (const PsiObservation& s : spots) {
     const double share = square(std::tan(s.theta)) / spread.variance(s.d, s.theta);
     const double x = 2 * share * s.delta_psi;
     xx += x * x;
     xy += x * s.excess;
+    yy += s.excess * s.excess;
   }
-  const double squared = xx > 0 ? std::max(0.0, xy / xx) : 0.0;
+  const bool believed = xy > 0 && xy * xy > least_explained * xx * yy;
+  const double squared = believed ? xy / xx : 0.0;
   spread.bandwidth = std::min(std::sqrt(squared), most_bandwidth);
 }
 
 } // namespace
 
-double PsiSpread::variance(double d, double theta) const {
-  return square(alpha * d) + square(beta) + square(bandwidth * std::tan(theta));
-}
-
-double PsiSpread::lean(double d, double theta) const {
-  const double all = variance(d, theta);
-  return all > 0 ? 2 * square(bandwidth * std::tan(theta)) / all : 0;
-}
-
-PsiSpread fit_psi_spread(std::span<const PsiObservation> spots) {
+models::PsiSpread fit_psi_spread(std::span<const PsiObservation> spots) {
   PsiSpread spread;
   double mean = 0;
   for (const PsiObservation& s : spots)

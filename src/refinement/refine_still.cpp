@@ -1,8 +1,7 @@
 // Levenberg-Marquardt over three angles and the free cell parameters of one still.
 #include "kilobragg/refinement/refine_still.hpp"
 
-#include "kernels/geometry/small_solve.hpp"
-#include "kernels/geometry/stills_prediction.hpp"
+#include "kernels/geometry/leaning_ray.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
@@ -69,74 +68,12 @@ std::vector<StillsObservation> collect(Lattice& lattice, const SpotList& spots, 
   return out;
 }
 
-/// Solution of (H + mu diag(H)) p = -g and the decrease of the target that H predicts for it.
-struct Step {
-  std::array<double, max_parameters> p{};
-  double predicted = 0;
-};
-
-Step damped_step(const NormalEquations& n, double mu) {
-  const int size = n.parameters;
-  constexpr int stride = max_parameters;
-  std::array<double, max_parameters* max_parameters> damped = n.hessian;
-  double largest = 0;
-  for (int i = 0; i < size; ++i) largest = std::max(largest, n.hessian[stride * i + i]);
-  // The floor keeps a direction that no spot constrains (all on one line) from blowing up.
-  for (int i = 0; i < size; ++i) damped[stride * i + i] *= 1 + mu;
-  for (int i = 0; i < size; ++i) damped[stride * i + i] += 1e-12 * largest;
-  Step step;
-  for (int i = 0; i < size; ++i) step.p[i] = -n.gradient[i];
-  core::require(solve_symmetric(damped.data(), size, stride, step.p.data()),
-                "refinement failed (its equations are singular) are there enough distinct spots?");
-  for (int i = 0; i < size; ++i) {
-    step.predicted -= 2 * n.gradient[i] * step.p[i];
-    for (int j = 0; j < size; ++j)
-      step.predicted -= step.p[i] * n.hessian[stride * i + j] * step.p[j];
-  }
-  return step;
-}
-
-bool settled(const NormalEquations& before, const NormalEquations& after) {
-  for (int i = 0; i < 3; ++i)
-    if (std::abs(before.rmsd[i] - after.rmsd[i]) > 1e-4 * after.rmsd[i] + 1e-12) return false;
-  return true;
-}
-
-/// Levenberg-Marquardt with Nielsen's damping; relative change of every RMSD below 1e-4 ends it.
-Mat3 minimise(std::span<const StillsObservation> observations, Mat3 a, const CellFreedom& freedom,
-              const Vec3& s0, int max_iterations) {
-  double mu = 1e-4, growth = 2;
-  std::vector<Mat3> strains = freedom.strains(a);
-  NormalEquations now = normal_equations(observations, a, strains, s0);
-  core::require(std::isfinite(now.target),
-                "refinement cannot start (the target is not finite) are the models sensible?");
-  for (int iteration = 0; iteration < max_iterations; ++iteration) {
-    const Step step = damped_step(now, mu);
-    const Mat3 trial = deformed(a, strains, step.p);
-    std::vector<Mat3> trial_strains = freedom.strains(trial);
-    const NormalEquations next = normal_equations(observations, trial, trial_strains, s0);
-    const double gain = step.predicted > 0 ? (now.target - next.target) / step.predicted : 1;
-    if (std::isfinite(next.target) && next.target <= now.target) {
-      const bool done = settled(now, next);
-      a = trial, now = next, strains = std::move(trial_strains);
-      const double t = 2 * gain - 1;
-      mu *= std::max(1.0 / 3, 1 - t * t * t), growth = 2;
-      if (done) return a;
-    } else {
-      mu *= growth, growth *= 2;
-      if (growth >= 8192) return a; // as low as arithmetic allows
-    }
-  }
-  core::fail("refinement did not converge in {} steps (the spots may belong to another lattice)",
-             max_iterations);
-}
-
 /// Below this many spots their spread says too little to weigh by.
 constexpr std::size_t fewest_to_estimate = 15;
 
 /// Replaces weights of delta-psi and leans by those that the predicted lattice itself suggests.
 /// Weights of x and y keep their scale; delta-psi is weighed against the spread that they show.
-void estimate_psi(std::vector<StillsObservation>& observations, const Lattice& lattice,
+void estimate_psi(std::vector<StillsObservation>& observations, Lattice& lattice,
                   const SpotList& spots, const Vec3& s0) {
   std::vector<double> d, intensity;
   std::vector<PsiObservation> psi;
@@ -156,7 +93,8 @@ void estimate_psi(std::vector<StillsObservation>& observations, const Lattice& l
   }
   const std::vector<double> sharpness = psi_sharpness(d, intensity);
   for (std::size_t i = 0; i < psi.size(); ++i) psi[i].sharpness = sharpness[i];
-  const PsiSpread spread = fit_psi_spread(psi);
+  const models::PsiSpread spread = fit_psi_spread(psi);
+  lattice.psi_spread = spread;
   for (std::size_t i = 0; i < psi.size(); ++i) {
     observations[i].lean = spread.lean(d[i], psi[i].theta);
     observations[i].weight_psi = sharpness[i] / spread.variance(d[i], psi[i].theta);
@@ -186,9 +124,11 @@ void set_rmsds(Lattice& lattice, const SpotList& spots) {
 
 void predict(Lattice& lattice, const SpotList& spots, const Vec3& s0,
              const models::Detector& detector, PanelInverses& inverses) {
+  const double wavelength = 1 / norm(s0);
   for (IndexedSpot& s : lattice.spots) {
     const int panel = spots.spots[s.spot].panel;
-    const StillsRay ray = stills_ray(lattice.crystal.q(s.hkl), s0);
+    const Vec3 q = lattice.crystal.q(s.hkl);
+    const StillsRay ray = leaning_ray(q, s0, lattice.psi_spread.lean_of(norm(q), wavelength));
     const Vec3 v = inverses(panel) * ray.s1;
     if (!ray.valid || !(v.z > 0)) { // no prediction: leave it out of everything that compares
       s.flags = (s.flags | models::flag_centroid_outlier) &

@@ -17,7 +17,8 @@ std::vector<bool> sauter_poon_outliers(std::span<const double> lengths);
 /// sorted lengths best (least squares on the cumulative distribution).
 double rayleigh_scale(std::span<const double> sorted_lengths);
 
-/// Sets or clears flag_centroid_outlier on the spots of a predicted lattice.
+/// Sets flag_centroid_outlier on outliers of a predicted lattice. Spots that have the flag already keep
+/// it and do not count, so a second round judges only the survivors of the first.
 void flag_outliers(models::Lattice& lattice, const models::SpotList& spots);
 
 } // namespace kilobragg::refinement

@@ -1,23 +1,12 @@
 // What the delta-psi of a still's spots tell: how widely each is spread, and why.
 #pragma once
 
+#include "kilobragg/models/psi_spread.hpp"
+
 #include <span>
 #include <vector>
 
 namespace kilobragg::refinement {
-
-/// Spread of delta-psi from three causes that add in variance: finite domains, mosaic blocks, bandwidth.
-struct PsiSpread {
-  double alpha = 0;     ///< of domains: rad per angstrom of d
-  double beta = 0;      ///< of mosaic blocks and divergence: rad
-  double bandwidth = 0; ///< of wavelengths, sigma / mean: rad per tan(theta)
-
-  /// Variance (rad^2) for spacing d (angstrom) and Bragg angle theta (rad).
-  double variance(double d, double theta) const;
-  /// Change of the scattering angle per delta-psi (kernels/geometry/leaning_ray.hpp): each cause takes
-  /// its share of delta-psi in proportion to its variance, and only wavelengths move the ray, by 2.
-  double lean(double d, double theta) const;
-};
 
 /// What a fit of PsiSpread needs of one spot.
 struct PsiObservation {
@@ -28,8 +17,9 @@ struct PsiObservation {
 };
 
 /// Alpha and beta by Gaussian maximum likelihood on delta_psi, bandwidth by least squares of `excess`
-/// on delta_psi, in turn until they agree. All are >= 0, and at least one spread is > 0.
-PsiSpread fit_psi_spread(std::span<const PsiObservation> spots);
+/// on delta_psi, in turn until they agree; bandwidth is 0 unless it explains a fifth of the variance of
+/// `excess`, since errors of geometry also correlate a little. All are >= 0, and at least one spread is > 0.
+models::PsiSpread fit_psi_spread(std::span<const PsiObservation> spots);
 
 /// How much narrower than typical a spot's delta-psi is distributed, judged by its intensity. The
 /// rocking curve dims a spot that is far from the Ewald sphere, so one that is bright for its

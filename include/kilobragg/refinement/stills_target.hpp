@@ -19,6 +19,8 @@ struct StillsObservation {
   double lean = 0; ///< change of scattering angle per delta-psi (kernels/geometry/leaning_ray.hpp)
 };
 
+class CellFreedom;
+
 inline constexpr int max_parameters = 9; ///< three angles and six cell parameters
 
 /// Normal equations at A for parameters (rotation vector w, strains p_k): A -> R(w)(1 + sum p E) A.
@@ -36,5 +38,12 @@ NormalEquations normal_equations(std::span<const StillsObservation> observations
 
 /// R(w)(1 + sum p_k E_k) A for parameters (w, p).
 Mat3 deformed(const Mat3& a, const std::vector<Mat3>& strains, std::span<const double> parameters);
+
+/// The matrix that minimises the target near `a`, by Levenberg-Marquardt with Nielsen's damping, along
+/// the strains that `freedom` allows. Done when no RMSD changes by more than 1e-4 of itself. Throws
+/// core::Error if the target is not finite at the start, the equations are singular, or
+/// `max_iterations` do not suffice.
+Mat3 minimise(std::span<const StillsObservation> observations, Mat3 a, const CellFreedom& freedom,
+              const Vec3& s0, int max_iterations);
 
 } // namespace kilobragg::refinement
