@@ -1,13 +1,14 @@
 # Libraries that come without a usable CMake package on Debian 12 or Ubuntu 24.04.
 
-# gemmi: header-only up to 0.5, a compiled library later; kilobragg_gemmi hides which.
-find_package(gemmi QUIET CONFIG)
+# gemmi: header-only up to 0.5, a compiled library later; kilobragg_gemmi hides which. Its CMake
+# package is passed by: Debian's names a program that comes in another package.
+find_path(GEMMI_INCLUDE_DIR gemmi/symmetry.hpp REQUIRED)
+find_library(GEMMI_LIBRARY gemmi_cpp)
 add_library(kilobragg_gemmi INTERFACE)
-if(TARGET gemmi::gemmi_cpp)
-  target_link_libraries(kilobragg_gemmi INTERFACE gemmi::gemmi_cpp)
+target_include_directories(kilobragg_gemmi SYSTEM INTERFACE ${GEMMI_INCLUDE_DIR})
+if(GEMMI_LIBRARY)
+  target_link_libraries(kilobragg_gemmi INTERFACE ${GEMMI_LIBRARY} ZLIB::ZLIB)
 else()
-  find_path(GEMMI_INCLUDE_DIR gemmi/symmetry.hpp REQUIRED)
-  target_include_directories(kilobragg_gemmi SYSTEM INTERFACE ${GEMMI_INCLUDE_DIR})
   target_compile_definitions(kilobragg_gemmi INTERFACE KILOBRAGG_GEMMI_HEADER_ONLY=1)
   target_link_libraries(kilobragg_gemmi INTERFACE ZLIB::ZLIB)
 endif()
