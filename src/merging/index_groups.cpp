@@ -66,13 +66,15 @@ double weight_of(MergeWeights weights, float variance, float nearness) {
 }
 
 struct SetSums {
-  double w = 0, wi = 0, w2v = 0;
+  double w = 0, wi = 0, w2 = 0, w3 = 0, w2v = 0;
   MergedSet set;
 };
 
 void add(SetSums& sums, double intensity, double variance, double weight) {
   sums.w += weight;
   sums.wi += weight * intensity;
+  sums.w2 += weight * weight;
+  sums.w3 += weight * weight * weight;
   sums.w2v += weight * weight * variance;
   const double snr = intensity / std::sqrt(variance);
   sums.set.sum_snr += snr;
@@ -83,16 +85,30 @@ void add(SetSums& sums, double intensity, double variance, double weight) {
   sums.set.negative += intensity < 0;
 }
 
-void finish(SetSums& sums, MergeWeights weights, double w2r2) {
+void finish(SetSums& sums, double w2r2) {
   if (sums.set.n == 0) return;
-  sums.set.intensity = sums.wi / sums.w;
-  double variance = sums.w2v / (sums.w * sums.w); // counting statistics carried through
-  if (weights != MergeWeights::Variance && sums.set.n > 1) {
-    const double n = sums.set.n;
-    variance = std::max(variance, w2r2 / (sums.w * sums.w) * n / (n - 1));
-  }
-  sums.set.sigma = std::sqrt(variance);
+  const double inverse = 1 / sums.w;
+  sums.set.intensity = sums.wi * inverse;
+  sums.set.weight = sums.w;
+  sums.set.sigma = std::sqrt(sums.w2v) * inverse;
+  sums.set.concentration = sums.w2 * inverse * inverse;
+  if (sums.set.n < 2) return;
+  // With equal variances E[sum w^2 r^2] = variance * expected, and the mean has variance *
+  // concentration. Where one weight is nearly all, residuals say nothing.
+  const double expected = sums.w2 - 2 * sums.w3 * inverse + sums.w2 * sums.set.concentration;
+  if (expected > 0.05 * sums.w2) sums.set.scatter = w2r2 / expected * sums.set.concentration;
 }
+
+// What the scatter of means exceeds counting by, and what it would be for a relative scatter of one.
+struct ScatterSums {
+  double excess = 0, expected = 0;
+  void add(const MergedSet& set) {
+    if (set.n < 2 || set.scatter <= 0) return;
+    excess += set.scatter - set.sigma * set.sigma;
+    expected += set.intensity * set.intensity * set.concentration;
+  }
+  double rho() const { return expected > 0 ? std::sqrt(std::max(0.0, excess / expected)) : 0; }
+};
 
 } // namespace
 
@@ -183,12 +199,30 @@ std::vector<MergedIndex> merge_groups(const IndexGroups& groups, std::span<const
       all_w2r2 += r_all * r_all;
       (is_odd ? odd_w2r2 : even_w2r2) += r_own * r_own;
     }
-    finish(all, weights, all_w2r2);
-    finish(odd, weights, odd_w2r2);
-    finish(even, weights, even_w2r2);
+    finish(all, all_w2r2);
+    finish(odd, odd_w2r2);
+    finish(even, even_w2r2);
     merged.push_back({groups.index[g], all.set, odd.set, even.set});
   }
   return merged;
+}
+
+std::vector<double> add_scatter(std::vector<MergedIndex>& merged, int groups,
+                                const std::function<int(const AsuIndex&)>& group_of) {
+  std::vector<ScatterSums> sums(static_cast<std::size_t>(groups));
+  for (const MergedIndex& m : merged)
+    if (const int group = group_of(m.index); group >= 0) sums[std::size_t(group)].add(m.all);
+  std::vector<double> rho;
+  for (const ScatterSums& s : sums) rho.push_back(s.rho());
+  for (MergedIndex& m : merged) {
+    const int group = group_of(m.index);
+    if (group < 0) continue;
+    // The mean of all for every set: a half's own value would make its low values look sure.
+    const double relative = rho[std::size_t(group)] * m.all.intensity;
+    for (MergedSet* set : {&m.all, &m.odd, &m.even})
+      set->sigma = std::sqrt(set->sigma * set->sigma + relative * relative * set->concentration);
+  }
+  return rho;
 }
 
 } // namespace kilobragg::merging

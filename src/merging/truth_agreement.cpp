@@ -25,9 +25,8 @@ std::vector<Common> common_indices(std::span<const MergedIndex> merged,
   for (const MergedIndex& m : merged) {
     if (m.all.n < std::max(1, minimum_multiplicity) || shells.shell_of(m.index) < 0) continue;
     Mean& mean = means[m.index.miller()];
-    const double w = m.all.sigma > 0 ? 1 / (m.all.sigma * m.all.sigma) : 1e-12;
-    mean.weight += w;
-    mean.weighted += w * m.all.intensity;
+    mean.weight += m.all.weight;
+    mean.weighted += m.all.weight * m.all.intensity;
     mean.index = m.index;
   }
   std::vector<Common> common;

@@ -56,7 +56,9 @@ private:
   void drop_beyond(double d_min);
   void merge_observations();
   void finish(const std::vector<LatticeSummary>& lattices,
-              const std::vector<merging::MergedIndex>& merged);
+              std::vector<merging::MergedIndex> merged);
+  void add_scatter(std::vector<merging::MergedIndex>& merged,
+                   const merging::ResolutionShells& shells);
   void report_intensities(const std::vector<merging::MergedIndex>& merged,
                           const merging::ResolutionShells& shells);
   void write_files(const std::vector<merging::MergedIndex>& merged,
@@ -278,7 +280,19 @@ void MergeRun::merge_observations() {
             [](const merging::MergedIndex& a, const merging::MergedIndex& b) {
               return a.index < b.index;
             });
-  if (communicator_.is_root()) finish(lattices, merged);
+  if (communicator_.is_root()) finish(lattices, std::move(merged));
+}
+
+void MergeRun::add_scatter(std::vector<merging::MergedIndex>& merged,
+                           const merging::ResolutionShells& shells) {
+  if (!options_.uses_scatter()) return;
+  const auto rho =
+      merging::add_scatter(merged, shells.count(),
+                           [&](const merging::AsuIndex& index) { return shells.shell_of(index); });
+  core::log_info("Relative scatter of observations beyond counting, by shell: {:.2f}",
+                 fmt::join(rho, " "));
+  facts_.scaling["relative_scatter_first_shell"] = rho.front();
+  facts_.scaling["relative_scatter_last_shell"] = rho.back();
 }
 
 OutputFrame MergeRun::output_frame(const std::vector<LatticeSummary>& lattices) const {
@@ -358,7 +372,7 @@ void MergeRun::write_files(const std::vector<merging::MergedIndex>& merged,
 }
 
 void MergeRun::finish(const std::vector<LatticeSummary>& lattices,
-                      const std::vector<merging::MergedIndex>& merged) {
+                      std::vector<merging::MergedIndex> merged) {
   facts_.counts["experiments merged"] = static_cast<std::int64_t>(lattices.size());
   const OutputFrame frame = output_frame(lattices);
   merging::ShellParams shell_params;
@@ -370,6 +384,7 @@ void MergeRun::finish(const std::vector<LatticeSummary>& lattices,
   shell_params.merge_anomalous = options_.merge_anomalous;
   const merging::ResolutionShells shells(shell_params);
   step("Statistics");
+  add_scatter(merged, shells);
   report_intensities(merged, shells);
   const merging::ReferenceTable* iso =
       cciso_ ? &cciso_->table : (model_ ? &model_->table : nullptr);

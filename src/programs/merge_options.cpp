@@ -185,6 +185,11 @@ merging::MergeWeights MergeOptions::effective_weights() const {
                                                          : merging::MergeWeights::Variance;
 }
 
+bool MergeOptions::uses_scatter() const {
+  if (error_model != ErrorModel::Auto) return error_model == ErrorModel::Scatter;
+  return effective_weights() != merging::MergeWeights::Variance;
+}
+
 bool MergeOptions::has_filter(const std::string& name) const {
   return std::find(filter_algorithms.begin(), filter_algorithms.end(), name) !=
          filter_algorithms.end();

@@ -14,6 +14,7 @@
 namespace kilobragg::programs {
 
 enum class ScalingAlgorithm { Auto, Mark0, Mark1, Self };
+enum class ErrorModel { Auto, None, Scatter };
 enum class WeightChoice { Auto, Variance, Unit, Excitation };
 
 struct MergeOptions {
@@ -39,6 +40,7 @@ struct MergeOptions {
   int minimum_multiplicity = 2;
   bool merge_anomalous = false, set_average_unit_cell = true;
   WeightChoice weights = WeightChoice::Auto;
+  ErrorModel error_model = ErrorModel::Auto;
   double nearness_width = 0.7;
   std::optional<double> polarization_fraction;
   // statistics
@@ -48,9 +50,10 @@ struct MergeOptions {
   std::string prefix = "iobs", output_dir = ".", title;
 
   /// What Auto stands for: mark0 with a model, else self; variance with mark0 and mark1, excitation
-  /// with self.
+  /// with self; scatter with weights that are not variances.
   ScalingAlgorithm effective_algorithm() const;
   merging::MergeWeights effective_weights() const;
+  bool uses_scatter() const;
   bool has_filter(const std::string& name) const;
   bool selects(const std::string& name) const;
 };

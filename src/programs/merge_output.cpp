@@ -17,25 +17,33 @@ namespace kilobragg::programs {
 
 namespace {
 
-// Bijvoet mates of one index as one row.
-void add_mate(io::MergedReflection& row, const merging::MergedSet& set, bool minus) {
-  (minus ? row.has_minus : row.has_plus) = true;
-  (minus ? row.i_minus : row.i_plus) = set.intensity;
-  (minus ? row.sigma_minus : row.sigma_plus) = set.sigma;
-  row.multiplicity += set.n;
-}
+// Bijvoet mates of one index, I(+) and I(-).
+struct Mates {
+  const merging::MergedSet* plus = nullptr;
+  const merging::MergedSet* minus = nullptr;
+};
 
-void average_mates(io::MergedReflection& row) {
-  if (row.has_plus != row.has_minus) {
-    row.i_mean = row.has_plus ? row.i_plus : row.i_minus;
-    row.sigma_mean = row.has_plus ? row.sigma_plus : row.sigma_minus;
-    return;
-  }
-  const double wp = 1 / (row.sigma_plus * row.sigma_plus);
-  const double wm = 1 / (row.sigma_minus * row.sigma_minus);
-  row.i_mean = (wp * row.i_plus + wm * row.i_minus) / (wp + wm);
-  // Mates that differ by more than their sigmas make the mean less certain than counting says.
-  row.sigma_mean = std::max(1 / std::sqrt(wp + wm), 0.5 * std::abs(row.i_plus - row.i_minus));
+io::MergedReflection row_of(const models::Miller& hkl, const Mates& mates) {
+  io::MergedReflection row{.hkl = hkl};
+  double weight = 0, weighted = 0, variance = 0;
+  const auto add = [&](const merging::MergedSet* set, bool& has, double& intensity, double& sigma) {
+    if (set == nullptr) return;
+    has = true;
+    intensity = set->intensity;
+    sigma = set->sigma;
+    row.multiplicity += set->n;
+    weight += set->weight;
+    weighted += set->weight * set->intensity;
+    variance += set->weight * set->weight * set->sigma * set->sigma;
+  };
+  add(mates.plus, row.has_plus, row.i_plus, row.sigma_plus);
+  add(mates.minus, row.has_minus, row.i_minus, row.sigma_minus);
+  row.i_mean = weighted / weight;
+  row.sigma_mean = std::sqrt(variance) / weight;
+  // Mates that differ by more than their sigmas make the mean less certain.
+  if (row.has_plus && row.has_minus)
+    row.sigma_mean = std::max(row.sigma_mean, 0.5 * std::abs(row.i_plus - row.i_minus));
+  return row;
 }
 
 std::string now_utc() {
@@ -94,16 +102,22 @@ std::int64_t write_set(const std::vector<merging::MergedIndex>& merged,
   mtz.history = frame.history;
   mtz.anomalous = !options.merge_anomalous;
   std::int64_t written = 0;
+  Mates mates;
+  models::Miller hkl;
+  const auto finish_row = [&] {
+    if (mates.plus != nullptr || mates.minus != nullptr)
+      mtz.reflections.push_back(row_of(hkl, mates));
+    mates = {};
+  };
   for (const merging::MergedIndex& m : merged) {
     const merging::MergedSet& set = merging::choose(m, choice);
     if (set.n < options.minimum_multiplicity || shells.shell_of(m.index) < 0) continue;
-    const models::Miller hkl = m.index.miller();
-    if (mtz.reflections.empty() || mtz.reflections.back().hkl != hkl)
-      mtz.reflections.push_back({.hkl = hkl});
-    add_mate(mtz.reflections.back(), set, m.index.minus != 0);
+    if (m.index.miller() != hkl) finish_row();
+    hkl = m.index.miller();
+    (m.index.minus != 0 ? mates.minus : mates.plus) = &set;
     ++written;
   }
-  for (io::MergedReflection& row : mtz.reflections) average_mates(row);
+  finish_row();
   io::write_merged_mtz(mtz, path);
   return written;
 }

@@ -4,6 +4,7 @@
 #include "kilobragg/merging/observations.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,16 +37,20 @@ std::vector<float> means_of_others(const IndexGroups& groups, std::span<const fl
 
 /// merging.weights
 enum class MergeWeights {
-  Variance,  ///< 1/sigma^2; sigma of the mean from the same (cctbx.xfel.merge)
-  Unit,      ///< equal; sigma from the scatter
-  Excitation ///< nearness to the Ewald sphere; sigma from the scatter
+  Variance,  ///< 1/sigma^2 (cctbx.xfel.merge)
+  Unit,      ///< equal
+  Excitation ///< nearness to the Ewald sphere
 };
 
 /// One set (all, odd or even lattices) of one index.
 struct MergedSet {
   std::int32_t n = 0, positive = 0, negative = 0;
-  double intensity = 0, sigma = 0;
+  double intensity = 0, weight = 0; ///< weighted mean and the sum of the weights
+  double sigma = 0; ///< of counting, carried through the mean; add_scatter() adds the rest
   double sum_snr = 0, sum_snr2 = 0, sum_snr3 = 0; ///< powers of I/sigma of the observations
+  double concentration = 0;                       ///< sum w^2 / (sum w)^2: 1/n for equal weights
+  double scatter =
+      0; ///< unbiased estimate of the variance of the mean from its observations, n > 1
 };
 struct MergedIndex {
   AsuIndex index;
@@ -58,5 +63,14 @@ std::vector<MergedIndex> merge_groups(const IndexGroups& groups, std::span<const
                                       std::span<const float> variance,
                                       std::span<const float> nearness,
                                       std::span<const HalfSet> half, MergeWeights weights);
+
+/// merging.error.model=scatter: stills scatter by partiality in proportion to their intensity, far
+/// more than counting. In every group of indices (`group_of` gives a number from 0 to groups - 1, a
+/// resolution shell, or less to leave an index alone) one relative scatter rho is found from the
+/// indices measured at least twice: rho^2 <I>^2 is what the scatter exceeds counting by, summed.
+/// rho^2 I^2 sum w^2 / (sum w)^2 is added to the variance of each mean, so an index measured once or
+/// twice gets a sigma as good as others. Returns rho by group.
+std::vector<double> add_scatter(std::vector<MergedIndex>& merged, int groups,
+                                const std::function<int(const AsuIndex&)>& group_of);
 
 } // namespace kilobragg::merging

@@ -74,7 +74,7 @@ struct TruthAgreement {
   double completeness = 0; ///< common / true indices in the resolution range
   double b_factor = 0;     ///< of the merge relative to the truth (angstrom^2)
 };
-/// Bijvoet mates of the merge are averaged (weights 1/sigma^2) first.
+/// Bijvoet mates of the merge are averaged (by their weights) first.
 TruthAgreement agreement_with_truth(std::span<const MergedIndex> merged,
                                     const ResolutionShells& shells, const ReferenceTable& truth,
                                     int minimum_multiplicity);
