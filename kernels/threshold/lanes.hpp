@@ -71,11 +71,24 @@ inline bool any_negative(const Lanes<std::int32_t>& v) {
   return (any & 0x8000000080000000u) != 0;
 }
 
-/// One bit per lane, set where the lane is negative (-1 = true of a comparison).
-inline std::uint64_t negative_bits(const Lanes<std::int32_t>& v) {
+/// One bit per lane of a comparison's result (-1 = true, 0 = false).
+inline std::uint64_t true_bits(const Lanes<std::int32_t>& v) {
+  const Lanes<std::int8_t> bytes = convert_lanes<std::int8_t>(v);
   std::uint64_t bits = 0;
-  for (int i = 0; i < lane_count; ++i) bits |= static_cast<std::uint64_t>(v[i] < 0) << i;
+  for (int i = 0; i < lane_count; i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, reinterpret_cast<const char*>(&bytes) + i, lane_count < 8 ? lane_count : 8);
+    // The product gathers bit 0 of every byte in the top byte.
+    bits |= ((eight & 0x0101010101010101u) * 0x0102040810204080u >> 56) << i;
+  }
   return bits;
+}
+
+/// -1 in each lane whose bit is set, 0 elsewhere.
+inline Lanes<std::int32_t> lanes_from_bits(std::uint32_t bits) {
+  Lanes<std::int32_t> weights;
+  for (int i = 0; i < lane_count; ++i) weights[i] = 1 << i;
+  return (weights & static_cast<std::int32_t>(bits)) != 0;
 }
 
 } // namespace kilobragg::threshold

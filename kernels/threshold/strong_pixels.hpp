@@ -66,7 +66,6 @@ Word dispersed_in_word(const PanelPixels<T>& pixels, RunningSums<T>& sums,
   if (sums.is_bright(y, word))
     return select_in_word(pixels, RawCounts{}, {bits.valid}, y, word, valid,
                           {test.options.kernel_x, test.options.kernel_y}, test);
-  if (!sums.may_be_dispersed(word)) return 0;
   WordSums found;
   Word kept = 0;
   for (Word left = sums.window_sums(word, found) & valid; left != 0; left &= left - 1) {
@@ -93,8 +92,11 @@ void slide_dispersed(const PanelPixels<T>& pixels, const DispersedTest& test, co
       sums.leave_row(y, left);
     if (y < half) continue;
     sums.look_at_row();
+    Word* dispersed = bits.strong.row(y - half);
     for (int word = 0; word < bits.valid.words_per_row(); ++word)
-      bits.strong.row(y - half)[word] = dispersed_in_word(pixels, sums, test, bits, y - half, word);
+      dispersed[word] = sums.is_quiet(y - half, word)
+                            ? 0
+                            : dispersed_in_word(pixels, sums, test, bits, y - half, word);
     after_row(y - half + 1);
   }
 }
