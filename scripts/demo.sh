@@ -18,7 +18,7 @@ bin=$PWD/build-apps/apps
 mkdir -p "$run"
 cd "$run"
 echo "== simulate $stills stills of lysozyme"
-"${mpi[@]}" "$bin/simulate_stills" output.prefix=run images="$stills"
+"${mpi[@]}" "$bin/simulate_stills" output.prefix=run n_images="$stills"
 
 echo "== process: images become spots, lattices, intensities"
 cat > process.phil <<'PHIL'
