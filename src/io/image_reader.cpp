@@ -1,6 +1,7 @@
 // Chooses the reader of an image file by what the file holds.
 #include "kilobragg/io/image_reader.hpp"
 
+#include "cbf_reader.hpp"
 #include "expt_reader.hpp"
 #include "file_kind.hpp"
 #include "nxmx_reader.hpp"
@@ -13,8 +14,10 @@ std::unique_ptr<ImageReader> open_images(const std::string& path, const std::str
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return open_nxmx(path, dataset);
-  case FileKind::cbf:
   case FileKind::experiments:
+    return open_experiments(path);
+  case FileKind::cbf:
+    return open_cbf(path);
   case FileKind::unknown:
     break;
   }

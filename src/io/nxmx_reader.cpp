@@ -1,6 +1,7 @@
 // The image reader of NXmx files: geometry once, frames on demand.
 #include "nxmx_reader.hpp"
 
+#include "attempt.hpp"
 #include "nxmx_beam.hpp"
 #include "nxmx_detector.hpp"
 #include "nxmx_files.hpp"
@@ -8,35 +9,11 @@
 #include "kilobragg/core/hash.hpp"
 
 #include <filesystem>
-#include <optional>
 
 namespace kilobragg::io {
 namespace {
 
 using hdf5::Handle;
-
-/// Something that may be missing from a file whose pixels can be read all the same: what it is, or
-/// why it is not there.
-template <typename T>
-struct Attempt {
-  std::optional<T> value;
-  std::string why;
-  const T& get() const {
-    if (!value) throw core::Error(why);
-    return *value;
-  }
-};
-
-template <typename Make>
-auto attempt(const Make& make) {
-  Attempt<decltype(make())> result;
-  try {
-    result.value = make();
-  } catch (const core::Error& error) {
-    result.why = error.what();
-  }
-  return result;
-}
 
 /// Each panel of the data a panel of its own, for files without geometry.
 models::ImageLayout plain_layout(const FrameShape& shape) {

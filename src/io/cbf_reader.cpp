@@ -1,0 +1,29 @@
+// Tells miniCBF and full imgCIF apart.
+#include "cbf_reader.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace kilobragg::io {
+
+models::ImageSource CbfReader::source(std::int64_t frame) const {
+  require_frame(frame);
+  return {std::filesystem::absolute(path_).lexically_normal().string(), {}, 0, content_id_};
+}
+
+void CbfReader::require_frame(std::int64_t frame) const {
+  core::require(frame == 0, "{} has no frame {} (it has 1)", path_, frame);
+}
+
+std::unique_ptr<ImageReader> open_cbf(const std::string& path) {
+  const std::string text = core::read_text_file(path);
+  // A full header lists its axes; a mini one has nothing but comments.
+  const bool full = text.find("_axis.vector[1]") != std::string::npos;
+  if (full) return open_imgcif(path, text);
+  return open_minicbf(path, text);
+}
+
+} // namespace kilobragg::io

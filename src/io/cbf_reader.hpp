@@ -1,0 +1,35 @@
+// Reads single CBF images: miniCBF by its header's comments, full imgCIF through libcbf.
+#pragma once
+
+#include "kilobragg/io/image_reader.hpp"
+
+#include <memory>
+#include <string>
+
+namespace kilobragg::io {
+
+std::unique_ptr<ImageReader> open_cbf(const std::string& path);
+
+/// The two kinds; `text` is the file.
+std::unique_ptr<ImageReader> open_minicbf(const std::string& path, const std::string& text);
+std::unique_ptr<ImageReader> open_imgcif(const std::string& path, const std::string& text);
+
+/// The one frame of a CBF: what both kinds share.
+class CbfReader : public ImageReader {
+public:
+  CbfReader(std::string path, std::string content_id)
+      : path_(std::move(path))
+      , content_id_(std::move(content_id)) {}
+  std::int64_t frame_count() const final { return 1; }
+  std::shared_ptr<const models::ImageLayout> layout() const final { return layout_; }
+  std::string content_id() const final { return content_id_; }
+  models::ImageSource source(std::int64_t frame) const final;
+
+protected:
+  /// Throws core::Error unless `frame` is 0.
+  void require_frame(std::int64_t frame) const;
+  std::string path_, content_id_;
+  std::shared_ptr<const models::ImageLayout> layout_;
+};
+
+} // namespace kilobragg::io
