@@ -41,11 +41,10 @@ public:
       , o_(o)
       , words_(words_for(pixels.width))
       , padded_((words_ + 3) * word_bits)
-      , window_((2 * o.kernel_x + 1) * (2 * o.kernel_y + 1)) {
-    value_bound_ = 1;
-    while ((value_bound_ + 1) * (value_bound_ + 1) <=
-           std::numeric_limits<std::int32_t>::max() / window_)
-      ++value_bound_;
+      , window_((2 * o.kernel_x + 1) * (2 * o.kernel_y + 1))
+      , value_bound_(static_cast<std::int32_t>(
+            std::sqrt(std::numeric_limits<std::int32_t>::max() / window_)))
+      , dispersion_(static_cast<float>(o.gain * dispersion_limit(o, window_) / (window_ - 1))) {
     plain_low_ = std::max<std::int64_t>(pixels.lowest, -value_bound_);
     plain_high_ = std::min<std::int64_t>(pixels.highest, value_bound_);
     clear();
@@ -110,15 +109,14 @@ public:
       add_seven_columns(at, out);
     else
       add_columns(at, out);
-    float scaled[word_bits], limit[word_bits];
-    for (int i = 0; i < word_bits; ++i)
-      scaled[i] = scaled_count_[out.count[i]], limit[i] = limit_[out.count[i]];
     Word may = 0;
     for (int i = 0; i < word_bits; i += lane_count) {
       const Ints sum = load_lanes(out.sum + i);
       const Floats x = convert_lanes<float>(sum),
-                   y = convert_lanes<float>(load_lanes(out.square + i));
-      const Ints dispersed = x * (x + load_lanes(limit + i)) < y * load_lanes(scaled + i);
+                   y = convert_lanes<float>(load_lanes(out.square + i)),
+                   count = convert_lanes<float>(load_lanes(out.count + i));
+      const Ints dispersed =
+          x * (x + (count - 1) * dispersion_) < y * count * static_cast<float>(1 + rounding_slack);
       may |= true_bits(dispersed & (sum >= 0)) << i;
     }
     return may;
@@ -139,11 +137,6 @@ private:
     memory_.full.assign(words_ + 2, 0);
     memory_.may.assign(words_, 0);
     memory_.stale.assign(words_ + 2, 1);
-    for (int m = 0; m <= window_; ++m) {
-      scaled_count_[m] = static_cast<float>(m * (1 + rounding_slack));
-      limit_[m] =
-          m < 1 ? 0 : static_cast<float>(o_.gain * dispersion_limit(o_, static_cast<double>(m)));
-    }
   }
 
   using Ints = Lanes<std::int32_t>;
@@ -209,8 +202,12 @@ private:
     if (in == out) return;
     for (int i = word; i <= word + 2; ++i) memory_.stale[i] = 1;
     std::uint8_t* count = memory_.count.data() + column(word);
-    for (int i = 0; i < word_bits; ++i)
-      count[i] = static_cast<std::uint8_t>(count[i] + ((in >> i) & 1u) - ((out >> i) & 1u));
+    for (int i = 0; i < word_bits; i += lane_count) { // true lanes are -1
+      const Ints change = lanes_from_bits(static_cast<std::uint32_t>(out >> i)) -
+                          lanes_from_bits(static_cast<std::uint32_t>(in >> i));
+      store_lanes(count + i,
+                  Lanes<std::uint8_t>(load_lanes(count + i) + convert_lanes<std::uint8_t>(change)));
+    }
   }
 
   bool is_full(int word) {
@@ -251,7 +248,8 @@ private:
   void look_at_full_windows() {
     SevenColumns<std::int32_t> sums(memory_.sum.data() + column(0) - 3);
     SevenColumns<std::uint32_t> squares(memory_.square.data() + column(0) - 3);
-    const float scaled = scaled_count_[window_], limit = limit_[window_];
+    const float scaled = static_cast<float>(window_ * (1 + rounding_slack)),
+                limit = static_cast<float>(window_ - 1) * dispersion_;
     for (int word = 0; word < words_; ++word) {
       Ints any{};
       for (int i = 0; i < parts; ++i) {
@@ -300,9 +298,10 @@ private:
   Options o_;
   int words_, padded_, window_;
   int last_bright_row_ = std::numeric_limits<int>::min();
-  std::int32_t value_bound_;
+  std::int32_t value_bound_;            ///< largest magnitude whose squares fit 32-bit window sums
   std::int64_t plain_low_, plain_high_; ///< raw values that are trusted and within the bound
-  float scaled_count_[256], limit_[256];
+  /// Index of dispersion that full windows must exceed; smaller windows must exceed more.
+  float dispersion_;
 };
 
 } // namespace kilobragg::threshold
