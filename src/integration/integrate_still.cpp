@@ -146,13 +146,16 @@ integrate_still(models::Lattice& lattice, const models::SpotList& spots, const m
                 const models::Beam& beam, const models::Detector& detector,
                 const IntegrationParams& params) {
   check_layout(image, detector);
+  core::require(params.prediction_widening > 0, "prediction.widening={} must be positive",
+                params.prediction_widening);
   lattice.sigma_b_deg = measure_sigma_b(lattice, spots, detector, beam, params);
   core::require(lattice.sigma_b_deg < params.sigma_b_cutoff_deg,
                 "spots are too large (sigma_b {:.4f} deg, at most {} allowed) raise "
                 "profile.gaussian_rs.parameters.sigma_b_cutoff?",
                 lattice.sigma_b_deg, params.sigma_b_cutoff_deg);
   apply_set_mosaicity(lattice.crystal, params);
-  auto reflections = predict_still(lattice.crystal, beam, detector, params.d_min);
+  auto reflections = predict_still(lattice.crystal, beam, detector, params.d_min,
+                                   params.prediction_widening, lattice.psi_spread);
   const std::size_t predicted = reflections.size();
   mark_reference_spots(lattice, spots, reflections);
   StillSummation(image, detector, beam.s0(), lattice.sigma_b_deg, params).run(reflections);

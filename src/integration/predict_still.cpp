@@ -1,7 +1,7 @@
 // Which reflections of a still lie near the Ewald sphere and on a panel.
 #include "panel_lookup.hpp"
 
-#include "kernels/geometry/stills_prediction.hpp"
+#include "kernels/geometry/leaning_ray.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
@@ -122,10 +122,10 @@ private:
 
 } // namespace
 
-std::vector<models::IntegratedReflection> predict_still(const models::Crystal& crystal,
-                                                        const models::Beam& beam,
-                                                        const models::Detector& detector,
-                                                        std::optional<double> d_min) {
+std::vector<models::IntegratedReflection>
+predict_still(const models::Crystal& crystal, const models::Beam& beam,
+              const models::Detector& detector, std::optional<double> d_min, double widening,
+              const models::PsiSpread& spread) {
   core::require(crystal.mosaicity.has_value(),
                 "reflections cannot be predicted (the crystal has no mosaicity) "
                 "indexing.stills.set_domain_size_ang_value and set_mosaic_half_deg_value?");
@@ -139,15 +139,16 @@ std::vector<models::IntegratedReflection> predict_still(const models::Crystal& c
                 d_min.value_or(1));
   const Vec3 s0 = beam.s0();
   const double q_max = 1 / d_min.value_or(detector.max_resolution(s0));
-  const Acceptance acceptance{1 / crystal.mosaicity->domain_size_angstrom,
-                              0.5 * crystal.mosaicity->half_mosaicity_deg * core::degree};
+  const Acceptance acceptance{widening / crystal.mosaicity->domain_size_angstrom,
+                              widening * 0.5 * crystal.mosaicity->half_mosaicity_deg *
+                                  core::degree};
   const CentringRule centring(crystal.space_group);
   const PanelLookup panels(detector);
   std::vector<models::IntegratedReflection> found;
   const LatticeRows rows(crystal.a_matrix, s0, q_max, acceptance);
   rows.visit_near_sphere([&](const models::Miller& hkl) {
     const Vec3 q = crystal.q(hkl);
-    const StillsRay ray = stills_ray(q, s0);
+    const StillsRay ray = leaning_ray(q, s0, spread.lean_of(norm(q), beam.wavelength));
     const double d = 1 / norm(q);
     if (!ray.valid || d * q_max < 1 || std::abs(ray.delta_psi) >= acceptance.half_width(d)) return;
     if (centring.absent(hkl)) return;

@@ -13,7 +13,12 @@ namespace kilobragg::integration {
 
 /// Each field names its phil path; defaults are those of dials.stills_process.
 struct IntegrationParams {
-  std::optional<double> d_min;          ///< prediction.d_min; None = finest at any panel corner
+  std::optional<double> d_min; ///< prediction.d_min; None = finest at any panel corner
+  /// prediction.widening: factor on the half width of delta-psi within which reflections are predicted.
+  /// 1 gives DIALS's set. The margin measures weaker partials and so completes a merge of few shots:
+  /// nanoBragg set to 2.0 A, indices measured twice: 71.6 % with CC 0.905 and R1 0.152 to the truth at
+  /// 1; 77.2 %, 0.897, 0.166 at 1.15; 86.0 %, 0.877, 0.196 at 1.5.
+  double prediction_widening = 1.15;
   double n_sigma = 3;                   ///< profile.gaussian_rs.parameters.n_sigma
   double sigma_b_multiplier = 2;        ///< profile.gaussian_rs.parameters.sigma_b_multiplier
   double sigma_b_cutoff_deg = 0.1;      ///< profile.gaussian_rs.parameters.sigma_b_cutoff
@@ -36,15 +41,16 @@ double measure_sigma_b(const models::Lattice& lattice, const models::SpotList& s
                        const IntegrationParams& params);
 
 /// Every reflection with d >= d_min that the crystal and its mosaicity bring near the Ewald sphere,
-/// |delta_psi| < d/D + (half mosaicity)/2, and onto a panel; sorted by index, with index, panel, ray,
-/// position, delta_psi, d and the flag `predicted` filled. Left out are systematic absences of the
-/// lattice centring only: screw axes and glide planes may be wrong or broken, DIALS predicts their
-/// reflections too, and merging drops them by the space group. The half of the half mosaicity is
-/// DIALS's. Throws core::Error if the crystal has no mosaicity.
-std::vector<models::IntegratedReflection> predict_still(const models::Crystal& crystal,
-                                                        const models::Beam& beam,
-                                                        const models::Detector& detector,
-                                                        std::optional<double> d_min);
+/// |delta_psi| < widening (d/D + (half mosaicity)/2), and onto a panel; sorted by index, with index,
+/// panel, ray, position, delta_psi, d and the flag `predicted` filled. `spread` moves rays as in
+/// refinement (bandwidth; nothing by default). Left out are systematic absences of the lattice
+/// centring only: screw axes and glide planes may be wrong or broken, DIALS predicts their reflections
+/// too, and merging drops them by the space group. The half of the half mosaicity is DIALS's.
+/// Throws core::Error if the crystal has no mosaicity.
+std::vector<models::IntegratedReflection>
+predict_still(const models::Crystal& crystal, const models::Beam& beam,
+              const models::Detector& detector, std::optional<double> d_min, double widening = 1,
+              const models::PsiSpread& spread = {});
 
 /// Measures sigma_b, predicts, sums. Sets lattice.sigma_b_deg and, where params ask for it, the
 /// mosaicity of its crystal. Foreground and background are chosen around each prediction on the
