@@ -30,6 +30,23 @@ private:
   std::chrono::steady_clock::time_point start_;
 };
 
+/// Gives an image another mask while it lives.
+class MaskInPlace {
+public:
+  MaskInPlace(models::Image& image, const std::shared_ptr<const models::PixelMask>& mask)
+      : image_(image)
+      , own_(image.mask) {
+    if (mask) image_.mask = mask;
+  }
+  ~MaskInPlace() { image_.mask = own_; }
+  MaskInPlace(const MaskInPlace&) = delete;
+  MaskInPlace& operator=(const MaskInPlace&) = delete;
+
+private:
+  models::Image& image_;
+  std::shared_ptr<const models::PixelMask> own_;
+};
+
 void finish(StillResult& result, ExitState state, std::size_t count, std::string message = {}) {
   result.state = state;
   result.count = static_cast<int>(count);
@@ -87,18 +104,24 @@ void StillProcessor::say(const std::string& message) const {
   if (listener_) listener_(message);
 }
 
-StillResult StillProcessor::process(const StillInput& input, const models::Image& image,
+StillResult StillProcessor::process(const StillInput& input, models::Image& image,
                                     const StepListener& listener) {
   listener_ = listener;
   StillResult result;
   result.source = input.source;
   result.beam = input.beam;
   result.detector = input.detector;
-  if (!find_spots(result, image)) return result;
+  {
+    const MaskInPlace mask(image, input.spotfinder_mask);
+    if (!find_spots(result, image)) return result;
+  }
   if (!params_.index) return result;
   if (!index(result)) return result;
   if (params_.refine && !refine(result)) return result;
-  if (params_.integrate) integrate(result, image);
+  if (params_.integrate) {
+    const MaskInPlace mask(image, input.integration_mask);
+    integrate(result, image);
+  }
   return result;
 }
 

@@ -85,6 +85,11 @@ io::EventIndex select_events(const InputOptions& options) {
   return index;
 }
 
+const std::string* failure_of(const io::EventIndex& index, std::uint32_t source) {
+  const std::size_t first_failed = index.sources.size() - index.failed.size();
+  return source < first_failed ? nullptr : &index.failed[source - first_failed].second;
+}
+
 std::optional<std::pair<std::int64_t, std::int64_t>> BatchSource::next() {
   if (next_ == events_) return std::nullopt;
   // A quarter of an even share of what is left: the last batches are single events.

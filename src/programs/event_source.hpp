@@ -18,10 +18,13 @@ std::string event_tag(const io::EventIndex& index, const io::Event& event);
 /// if there are none.
 std::vector<std::string> input_paths(const InputOptions& options);
 
-/// Builds the index and keeps what image_tag, process_percent and max_images leave. An input that
-/// cannot be opened stays as one event of a source without frames: the worker that gets it records
-/// the failure like that of any other image.
+/// Builds the index and keeps what image_tag, process_percent and max_images leave. Each input that
+/// cannot be opened becomes one event of a source without frames, so that a worker records it like
+/// any other image; these sources stand at the end, in the order of EventIndex::failed.
 io::EventIndex select_events(const InputOptions& options);
+
+/// Why the source cannot be opened; null if it can.
+const std::string* failure_of(const io::EventIndex& index, std::uint32_t source);
 
 /// Batches of consecutive events: large at first, single at the end, so that ranks end together.
 class BatchSource {

@@ -22,18 +22,18 @@ std::shared_ptr<const models::Detector> read_reference_geometry(const std::strin
              experiments.size());
 }
 
-void require_same_panels(const models::Detector& reference, const models::Detector& image,
+void require_same_panels(const models::Detector& reference, const models::ImageLayout& image,
                          const std::string& reference_path) {
   core::require(reference.panels.size() == image.panels.size(),
                 "input.reference_geometry '{}' does not fit the image ({} panels against {})",
                 reference_path, reference.panels.size(), image.panels.size());
   for (std::size_t i = 0; i < image.panels.size(); ++i) {
-    const auto& a = reference.panels[i].image_size;
-    const auto& b = image.panels[i].image_size;
-    core::require(a == b,
+    const auto& panel = reference.panels[i].image_size;
+    const auto& window = image.panels[i];
+    core::require(panel[0] == window.width && panel[1] == window.height,
                   "input.reference_geometry '{}' does not fit the image (panel {} has {} x {} "
                   "pixels against {} x {})",
-                  reference_path, i, a[0], a[1], b[0], b[1]);
+                  reference_path, i, panel[0], panel[1], window.width, window.height);
   }
 }
 

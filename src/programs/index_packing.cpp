@@ -21,7 +21,7 @@ std::string pack_index(const io::EventIndex& index) {
     runs.push_back({first.source, first.frame, n});
     i += n;
   }
-  const nlohmann::json all = {{"sources", sources}, {"runs", runs}};
+  const nlohmann::json all = {{"sources", sources}, {"runs", runs}, {"failed", index.failed}};
   return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -30,6 +30,8 @@ io::EventIndex unpack_index(const std::string& bytes) {
   io::EventIndex index;
   for (const auto& s : all.at("sources"))
     index.sources.push_back({s.at(0), s.at(1), s.at(2), s.at(3)});
+  for (const auto& failure : all.at("failed"))
+    index.failed.emplace_back(failure.at(0), failure.at(1));
   for (const auto& run : all.at("runs")) {
     const auto source = run.at(0).get<std::uint32_t>();
     const auto first = run.at(1).get<std::int64_t>(), n = run.at(2).get<std::int64_t>();

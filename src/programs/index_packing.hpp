@@ -9,7 +9,7 @@
 
 namespace kilobragg::programs {
 
-/// Sources and events; runs of consecutive frames are stored as one entry.
+/// Sources, events and failures; runs of consecutive frames are stored as one entry.
 std::string pack_index(const io::EventIndex& index);
 io::EventIndex unpack_index(const std::string& bytes);
 

@@ -5,6 +5,7 @@
 #include "geometry_overrides.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/io/lookup_mask.hpp"
 
 #include <chrono>
 #include <cstring>
@@ -39,17 +40,27 @@ std::string key_of(const io::FrameSource& source) {
 
 } // namespace
 
-io::ImageReader& ReaderCache::get(const io::FrameSource& source) {
+ReaderCache::Open& ReaderCache::get(const io::FrameSource& source) {
   const std::string key = key_of(source);
   for (auto it = entries_.begin(); it != entries_.end(); ++it)
     if (it->key == key) {
       entries_.splice(entries_.begin(), entries_, it);
-      return *entries_.front().reader;
+      return entries_.front();
     }
   auto reader = io::open_images(source.path, source.dataset);
   if (entries_.size() >= most_) entries_.pop_back();
-  entries_.push_front({key, std::move(reader)});
-  return *entries_.front().reader;
+  entries_.push_front({key, std::move(reader), nullptr});
+  return entries_.front();
+}
+
+std::shared_ptr<const models::PixelMask> LookupMask::for_image(const models::Image& image) {
+  if (path_.empty()) return nullptr;
+  if (!joined_ || layout_ != image.layout || own_ != image.mask) {
+    joined_ = io::combine_masks(image.mask, io::read_lookup_mask(path_, *image.layout));
+    layout_ = image.layout;
+    own_ = image.mask;
+  }
+  return joined_;
 }
 
 std::string BatchReport::pack() const {
@@ -93,7 +104,9 @@ StillWorker::StillWorker(const StillsOptions& options, const io::EventIndex& ind
     , reference_(std::move(reference))
     , log_(log)
     , processor_(options.still)
-    , shard_(std::move(shard)) {}
+    , shard_(std::move(shard))
+    , spotfinder_mask_(options.spotfinder_mask)
+    , integration_mask_(options.integration_mask) {}
 
 std::string StillWorker::close_shard() {
   if (!writer_) return "";
@@ -134,8 +147,11 @@ models::StillResult StillWorker::process(const io::Event& event) {
 }
 
 models::StillResult StillWorker::read_and_process(const io::Event& event) {
+  if (const std::string* reason = failure_of(index_, event.source)) core::fail("{}", *reason);
   const auto start = Clock::now();
-  io::ImageReader& reader = readers_.get(index_.sources[event.source]);
+  auto& open = readers_.get(index_.sources[event.source]);
+  if (!open.detector) open.detector = adjusted_detector(*open.reader);
+  io::ImageReader& reader = *open.reader;
   pipeline::StillInput input;
   input.source = reader.source(event.frame);
   input.beam = reader.beam(event.frame);
@@ -143,31 +159,30 @@ models::StillResult StillWorker::read_and_process(const io::Event& event) {
     input.beam.wavelength = *options_.geometry.wavelength;
     input.beam.spectrum = {};
   }
-  input.detector = detector_of(reader);
-  const models::Image image = reader.read(event.frame);
+  input.detector = open.detector;
+  reader.read_into(event.frame, image_);
+  input.spotfinder_mask = spotfinder_mask_.for_image(image_);
+  input.integration_mask = integration_mask_.for_image(image_);
   const double read_seconds = seconds_since(start);
   log_.step("data_loaded");
   auto result =
-      processor_.process(input, image, [this](const std::string& message) { log_.step(message); });
+      processor_.process(input, image_, [this](const std::string& message) { log_.step(message); });
   step_seconds(result, models::Step::Read) = read_seconds;
   return result;
 }
 
-std::shared_ptr<const models::Detector> StillWorker::detector_of(const io::ImageReader& reader) {
-  const auto own = reader.detector();
-  if (own == seen_) return adjusted_;
-  auto adjusted = own;
-  if (reference_) {
-    require_same_panels(*reference_, *own, options_.input.reference_geometry);
-    adjusted = reference_;
-  }
+std::shared_ptr<const models::Detector>
+StillWorker::adjusted_detector(const io::ImageReader& reader) {
+  std::shared_ptr<const models::Detector> detector = reference_;
+  if (detector)
+    require_same_panels(*detector, *reader.layout(), options_.input.reference_geometry);
+  else
+    detector = reader.detector();
   if (options_.geometry.distance)
-    adjusted = std::make_shared<const models::Detector>(
-        at_distance(*adjusted, reader.beam(0), *options_.geometry.distance));
-  require_one_gain(*adjusted, options_);
-  seen_ = own;
-  adjusted_ = adjusted;
-  return adjusted_;
+    detector = std::make_shared<const models::Detector>(
+        at_distance(*detector, reader.beam(0), *options_.geometry.distance));
+  require_one_gain(*detector, options_);
+  return detector;
 }
 
 } // namespace kilobragg::programs

@@ -22,16 +22,32 @@ class ReaderCache {
 public:
   explicit ReaderCache(std::size_t most = 8)
       : most_(most) {}
-  /// Throws core::Error if the file cannot be opened.
-  io::ImageReader& get(const io::FrameSource& source);
-
-private:
-  struct Entry {
+  /// A reader and the detector to use for its images, which whoever opens it sets.
+  struct Open {
     std::string key;
     std::unique_ptr<io::ImageReader> reader;
+    std::shared_ptr<const models::Detector> detector;
   };
+  /// Throws core::Error if the file cannot be opened.
+  Open& get(const io::FrameSource& source);
+
+private:
   std::size_t most_;
-  std::list<Entry> entries_;
+  std::list<Open> entries_;
+};
+
+/// A lookup.mask joined with the masks of images; made once for images with the same mask.
+class LookupMask {
+public:
+  explicit LookupMask(std::string path)
+      : path_(std::move(path)) {}
+  /// Null without a path. Throws core::Error if the mask does not fit the image.
+  std::shared_ptr<const models::PixelMask> for_image(const models::Image& image);
+
+private:
+  std::string path_;
+  std::shared_ptr<const models::ImageLayout> layout_;
+  std::shared_ptr<const models::PixelMask> own_, joined_;
 };
 
 /// The report that goes to the first rank with the next request: totals and a line per image.
@@ -64,7 +80,7 @@ public:
 private:
   models::StillResult process(const io::Event& event);
   models::StillResult read_and_process(const io::Event& event);
-  std::shared_ptr<const models::Detector> detector_of(const io::ImageReader& reader);
+  std::shared_ptr<const models::Detector> adjusted_detector(const io::ImageReader& reader);
 
   const StillsOptions& options_;
   const io::EventIndex& index_;
@@ -74,8 +90,8 @@ private:
   pipeline::StillProcessor processor_;
   Shard shard_;
   std::optional<io::ShardWriter> writer_;
-  /// The last detector seen and what geometry.* made of it, so that images share one model.
-  std::shared_ptr<const models::Detector> seen_, adjusted_;
+  models::Image image_; ///< its buffer is used again
+  LookupMask spotfinder_mask_, integration_mask_;
 };
 
 } // namespace kilobragg::programs

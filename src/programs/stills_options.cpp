@@ -297,6 +297,9 @@ void require_file(const std::string& path, const char* option) {
                 path, option);
 }
 
+/// The file of "file.h5:/path/of/dataset".
+std::string without_dataset(const std::string& mask) { return mask.substr(0, mask.find(":/")); }
+
 /// output.integrated_filename and its experiments share one stem: they are written as a pair.
 void require_pair(const std::string& reflections, const std::string& experiments) {
   const auto stem = [](const std::string& name) {
@@ -335,12 +338,12 @@ void StillsOptions::declare(OptionSet& set) {
   declare_threshold(set, still.spotfinder);
   declare_spot_filters(set, still.spotfinder.filter);
   set.add("spotfinder.lookup.mask", spotfinder_mask,
-          "A mask of usable pixels besides the images' own, for spot finding.");
+          "A mask besides the images' own, for spot finding: file.h5 or file.h5:/path/of/dataset.");
   declare_indexing(set, *this);
   declare_refinement(set, still.indexing.refinement);
   declare_integration(set, still.integration);
   set.add("integration.lookup.mask", integration_mask,
-          "A mask of usable pixels besides the images' own, for integration.");
+          "A mask besides the images' own, for integration: file.h5 or file.h5:/path/of/dataset.");
   declare_fixed(set);
   declare_without_effect(set, without_effect);
 }
@@ -368,8 +371,8 @@ void StillsOptions::validate() const {
       still.find_spots || !still.index,
       "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
       "too?");
-  require_file(spotfinder_mask, "spotfinder.lookup.mask");
-  require_file(integration_mask, "integration.lookup.mask");
+  require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask");
+  require_file(without_dataset(integration_mask), "integration.lookup.mask");
   require_file(input.reference_geometry, "input.reference_geometry");
   require_file(input.file_list, "input.file_list");
   require_pair(output.integrated, output.integrated_experiments);

@@ -10,6 +10,8 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
+#include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/lookup_mask.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
@@ -54,6 +56,23 @@ void print_tags(const io::EventIndex& index) {
   for (const auto& event : index.events) std::printf("%s\n", event_tag(index, event).c_str());
 }
 
+/// Masks and reference geometry that do not fit the images are said before work starts.
+void check_first_image(const io::EventIndex& index, const StillsOptions& options) {
+  const bool reference = !options.input.reference_geometry.empty();
+  if (!reference && options.spotfinder_mask.empty() && options.integration_mask.empty()) return;
+  const auto event = std::find_if(index.events.begin(), index.events.end(), [&](const auto& e) {
+    return failure_of(index, e.source) == nullptr;
+  });
+  if (event == index.events.end()) return;
+  const auto& source = index.sources[event->source];
+  const auto layout = io::open_images(source.path, source.dataset)->layout();
+  for (const std::string& mask : {options.spotfinder_mask, options.integration_mask})
+    if (!mask.empty()) io::read_lookup_mask(mask, *layout);
+  if (reference)
+    require_same_panels(*read_reference_geometry(options.input.reference_geometry), *layout,
+                        options.input.reference_geometry);
+}
+
 /// On rank 0: reads options and inputs; anything wrong is said here, before work starts.
 Plan make_plan(int argc, char** argv, StillsOptions& options) {
   core::OptionSet set;
@@ -79,6 +98,7 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
       plan.stop = status_ok;
       return plan;
     }
+    check_first_image(plan.index, options);
     prepare_output(options.output);
     plan.phil = set.to_phil();
     plan.log_level = line.log_level;

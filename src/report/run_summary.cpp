@@ -93,7 +93,7 @@ std::string format_summary(const RunSummary& summary, std::int64_t inputs, doubl
     if (summary.runs[i] > 0)
       text += fmt::format(" {} {:.1f}", step_names[i],
                           1e3 * summary.seconds[i] / static_cast<double>(summary.runs[i]));
-  return text + "\n";
+  return text;
 }
 
 } // namespace kilobragg::report

@@ -1,6 +1,7 @@
 // Reads the reference files and computes the agreement measures.
 #include "stills_reference.hpp"
 
+#include "kilobragg/core/error.hpp"
 #include "kilobragg/refinement/refine_still.hpp"
 
 #include <nlohmann/json.hpp>
@@ -133,15 +134,14 @@ void compare_predictions(const models::StillResult& ours, const IndexMap& to_our
     lattice.spots.push_back(indexed);
   }
   refinement::predict_indexed(lattice, spots, ours.beam, *ours.detector);
-  double mine = 0, dials = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     const auto& theirs = reference[i];
     const auto& px = lattice.spots[i].px_cal;
-    mine += std::pow(px.x - theirs.x_obs, 2) + std::pow(px.y - theirs.y_obs, 2);
-    dials += std::pow(theirs.x_cal - theirs.x_obs, 2) + std::pow(theirs.y_cal - theirs.y_obs, 2);
+    result.squares += std::pow(px.x - theirs.x_obs, 2) + std::pow(px.y - theirs.y_obs, 2);
+    result.reference_squares +=
+        std::pow(theirs.x_cal - theirs.x_obs, 2) + std::pow(theirs.y_cal - theirs.y_obs, 2);
   }
-  result.rmsd_px = std::sqrt(mine / double(reference.size()));
-  result.reference_rmsd_px = std::sqrt(dials / double(reference.size()));
+  result.predicted = int(reference.size());
 }
 
 } // namespace

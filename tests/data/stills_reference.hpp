@@ -56,7 +56,9 @@ struct Agreement {
   double misorientation_deg = 0; ///< modulo the lattice's rotations
   int common = 0;                ///< reflections in both with I/sigma > 3 in the reference
   double correlation = 0, ratio = 0;
-  double rmsd_px = 0, reference_rmsd_px = 0; ///< over DIALS's indexed spots
+  /// Over DIALS's indexed spots: how many, and the sums of dx^2 + dy^2 of our predictions and theirs.
+  int predicted = 0;
+  double squares = 0, reference_squares = 0;
 };
 Agreement compare(const models::StillResult& ours, const ReferenceFrame& reference);
 

@@ -31,7 +31,8 @@ StillInput input_of(const testing::DrawnStill& still) {
 }
 
 models::StillResult run(const StillParams& params, const testing::DrawnStill& still) {
-  return StillProcessor(params).process(input_of(still), image_of(still));
+  auto image = image_of(still);
+  return StillProcessor(params).process(input_of(still), image);
 }
 
 TEST(ProcessStill, IntegratesACrystal) {
@@ -121,6 +122,26 @@ TEST(ProcessStill, RefinesOnceMoreIfAsked) {
   EXPECT_GT(result.seconds[std::size_t(models::Step::Refine)], 0);
 }
 
+TEST(ProcessStill, EachStageMayHaveAMaskOfItsOwn) {
+  const auto still = draw_still(11);
+  auto image = image_of(still);
+  auto half = std::make_shared<models::PixelMask>(still.pixels.size(), std::uint8_t{1});
+  std::fill(half->begin(), half->begin() + std::ptrdiff_t(half->size() / 2), std::uint8_t{0});
+  StillProcessor processor(lysozyme());
+  const auto plain = processor.process(input_of(still), image);
+  auto input = input_of(still);
+  input.spotfinder_mask = half;
+  const auto fewer_spots = processor.process(input, image);
+  EXPECT_LT(fewer_spots.spots.size(), plain.spots.size());
+  for (const auto& spot : fewer_spots.spots.spots) EXPECT_GT(spot.px.y, testing::drawn_size / 2);
+  input = input_of(still);
+  input.integration_mask = half;
+  const auto fewer_reflections = processor.process(input, image);
+  EXPECT_EQ(fewer_reflections.spots.size(), plain.spots.size());
+  EXPECT_LT(fewer_reflections.count, plain.count);
+  EXPECT_EQ(image.mask, nullptr) << "the image is as it was";
+}
+
 TEST(ProcessStill, ContradictingCellIsSaidAtOnce) {
   auto params = lysozyme();
   params.indexing.unit_cell.b = 80;
@@ -130,9 +151,10 @@ TEST(ProcessStill, ContradictingCellIsSaidAtOnce) {
 TEST(ProcessStill, StepsAreHeardInOrder) {
   const auto still = draw_still(11);
   std::vector<std::string> heard;
-  StillProcessor(lysozyme())
-      .process(input_of(still), image_of(still),
-               [&](const std::string& step) { heard.push_back(step); });
+  auto image = image_of(still);
+  StillProcessor(lysozyme()).process(input_of(still), image, [&](const std::string& step) {
+    heard.push_back(step);
+  });
   ASSERT_EQ(heard.size(), 5U);
   EXPECT_EQ(heard[0], "spotfind_start");
   EXPECT_EQ(heard[1].rfind("spotfinding_ok_", 0), 0U);
@@ -144,9 +166,10 @@ TEST(ProcessStill, StepsAreHeardInOrder) {
 TEST(ProcessStill, OneStillDoesNotChangeTheNext) {
   StillProcessor processor(lysozyme());
   const auto a = draw_still(11), b = draw_still(12);
-  const auto first = processor.process(input_of(a), image_of(a));
-  processor.process(input_of(b), image_of(b));
-  const auto again = processor.process(input_of(a), image_of(a));
+  auto image_a = image_of(a), image_b = image_of(b);
+  const auto first = processor.process(input_of(a), image_a);
+  processor.process(input_of(b), image_b);
+  const auto again = processor.process(input_of(a), image_a);
   ASSERT_EQ(first.lattices.size(), again.lattices.size());
   EXPECT_EQ(first.lattices[0].lattice.crystal.a_matrix, again.lattices[0].lattice.crystal.a_matrix);
   EXPECT_EQ(first.count, again.count);

@@ -126,7 +126,7 @@ TEST(StillsOptions, WhatIsNotPossibleIsRefused) {
 TEST(StillsOptions, ContradictionsAreSaidBeforeWorkStarts) {
   EXPECT_TRUE(has(refusal("max_images=1"), "known_symmetry.unit_cell is not set"));
   EXPECT_TRUE(has(refusal("unit_cell=77 77 37 90 90 90"), "known_symmetry.space_group is not set"));
-  EXPECT_TRUE(has(refusal("unit_cell=77 78 37 90 90 90\nspace_group=P43212"), "contradicts"));
+  EXPECT_TRUE(has(refusal("unit_cell=77 87 37 90 90 90\nspace_group=P43212"), "contradicts"));
   EXPECT_TRUE(has(refusal("space_group=P43213"), "indexing.known_symmetry.space_group"));
   EXPECT_TRUE(has(refusal("unit_cell=77 77 37"), "indexing.known_symmetry.unit_cell"));
   EXPECT_TRUE(has(refusal("dispatch.index=False\nprocess_percent=0"), "1 to 100"));

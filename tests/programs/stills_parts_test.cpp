@@ -33,8 +33,13 @@ TEST(IndexPacking, RunsOfFramesComeBack) {
   io::EventIndex index;
   index.sources = {{"a.h5", "/entry/data", 5, ""}, {"b \"q\".cbf", "", 1, "list.expt"}};
   index.events = {{0, 0}, {0, 1}, {0, 3}, {1, 0}, {0, 4}};
+  index.sources.push_back({"gone.h5", "", 0, ""});
+  index.failed = {{"gone.h5", "no such file"}};
   const auto back = unpack_index(pack_index(index));
-  ASSERT_EQ(back.sources.size(), 2U);
+  ASSERT_EQ(back.sources.size(), 3U);
+  ASSERT_NE(failure_of(back, 2), nullptr);
+  EXPECT_EQ(*failure_of(back, 2), "no such file");
+  EXPECT_EQ(failure_of(back, 1), nullptr);
   EXPECT_EQ(back.sources[1].path, "b \"q\".cbf");
   EXPECT_EQ(back.sources[1].expt, "list.expt");
   EXPECT_EQ(back.sources[0].frames, 5);
@@ -103,9 +108,10 @@ TEST(Geometry, DistanceMovesAllPanelsAlongTheBeam) {
 }
 
 TEST(Geometry, ReferenceMustHaveTheSamePanels) {
-  auto other = two_panels(100);
+  models::ImageLayout other;
+  other.panels = {{0, 195, 195, 200}, {195 * 200, 195, 195, 200}};
   EXPECT_NO_THROW(require_same_panels(two_panels(90), other, "ref.expt"));
-  other.panels[1].image_size = {195, 201};
+  other.panels[1].height = 201;
   EXPECT_THROW(require_same_panels(two_panels(90), other, "ref.expt"), core::Error);
   other.panels.pop_back();
   EXPECT_THROW(require_same_panels(two_panels(90), other, "ref.expt"), core::Error);

@@ -34,6 +34,8 @@ struct StillInput {
   models::ImageSource source;
   models::Beam beam;
   std::shared_ptr<const models::Detector> detector;
+  /// Usable pixels for one stage instead of the image's own mask; null = the image's.
+  std::shared_ptr<const models::PixelMask> spotfinder_mask, integration_mask;
 };
 
 /// Hears the words of user-visible steps as they begin or end: spotfind_start, spotfinding_ok_N,
@@ -48,8 +50,9 @@ public:
 
   /// Find spots, test for a hit, map, index, refine, integrate. Never throws for what the image
   /// holds: a failing stage ends in its exit state with a message (unless squash_errors is off).
-  /// Fills everything of the result but seconds[Read] and seconds[Write].
-  models::StillResult process(const StillInput& input, const models::Image& image,
+  /// Fills everything of the result but seconds[Read] and seconds[Write]. The image is the same
+  /// afterwards; only its mask changes while a stage has one of its own.
+  models::StillResult process(const StillInput& input, models::Image& image,
                               const StepListener& listener = {});
 
 private:

@@ -1,0 +1,298 @@
+// stills_process as a program: results on any number of ranks, bad inputs, wrong options, logs.
+#include "support/drawn_still.hpp"
+#include "support/temporary_folder.hpp"
+
+#include "kilobragg/core/files.hpp"
+#include "kilobragg/io/experiments.hpp"
+#include "kilobragg/io/nxmx_writer.hpp"
+#include "kilobragg/io/reflection_file.hpp"
+#include "kilobragg/io/shard.hpp"
+
+#include <gtest/gtest.h>
+#include <hdf5.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+namespace kilobragg::programs {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* known_symmetry =
+    "indexing.known_symmetry.unit_cell=77.06,77.06,37.22,90,90,90 "
+    "indexing.known_symmetry.space_group=P43212 ";
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+struct Finished {
+  int status = -1;
+  std::string out; ///< stdout and stderr
+};
+
+class StillsProcess : public ::testing::Test {
+protected:
+  /// Frames 2 and 5 of 7 are blank.
+  static void SetUpTestSuite() {
+    folder = std::make_unique<testing::TemporaryFolder>();
+    write_images(path("run_1.h5"), 7);
+  }
+  static void TearDownTestSuite() { folder.reset(); }
+
+  static std::string path(const std::string& name) { return (folder->path() / name).string(); }
+
+  static void write_images(const std::string& file, int frames) {
+    io::NxmxLayout layout;
+    layout.detector = testing::drawn_detector();
+    layout.frames = frames;
+    io::NxmxWriter writer(file, layout);
+    for (int frame = 0; frame < frames; ++frame) {
+      const auto still = testing::draw_still(std::uint64_t(frame) + 11, frame % 3 != 2);
+      writer.write_frame(frame, still.pixels, still.beam.wavelength);
+    }
+    writer.close();
+  }
+
+  /// The least of an NXmx file whose data set has room for frames but holds none.
+  static void write_without_frames(const std::string& file) {
+    const hid_t h5 = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t group = H5Gcreate2(H5Gcreate2(h5, "entry", 0, 0, 0), "data", 0, 0, 0);
+    const hsize_t none[3] = {0, 8, 8};
+    H5Dcreate2(group, "data", H5T_STD_I32LE, H5Screate_simple(3, none, nullptr), 0, 0, 0);
+    H5Fclose(h5);
+  }
+
+  static Finished run(const std::string& arguments, int ranks = 1) {
+    const std::string log = path("console.txt");
+    std::string command = std::string(KILOBRAGG_BUILD_DIR) + "/apps/stills_process " + arguments;
+    if (ranks > 1)
+      command = std::string(KILOBRAGG_MPIEXEC) + " --oversubscribe -n " + std::to_string(ranks) +
+                " " + command;
+    const int status = std::system((command + " > " + log + " 2>&1").c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, core::read_text_file(log)};
+  }
+
+  /// All results in an output folder by file and frame.
+  static std::map<std::string, models::StillResult> results(const std::string& directory) {
+    std::map<std::string, models::StillResult> found;
+    for (const auto& entry : fs::directory_iterator(directory))
+      if (entry.path().extension() == ".shard")
+        io::read_shard(entry.path().string(), [&](models::StillResult&& still) {
+          const auto key = fs::path(still.source.path).filename().string() + ":" +
+                           std::to_string(still.source.frame);
+          EXPECT_FALSE(found.count(key)) << key << " twice";
+          found[key] = std::move(still);
+        });
+    return found;
+  }
+
+  static std::unique_ptr<testing::TemporaryFolder> folder;
+};
+
+std::unique_ptr<testing::TemporaryFolder> StillsProcess::folder;
+
+void expect_same(const models::StillResult& a, const models::StillResult& b) {
+  EXPECT_EQ(a.state, b.state);
+  EXPECT_EQ(a.count, b.count);
+  EXPECT_EQ(a.message, b.message);
+  ASSERT_EQ(a.spots.size(), b.spots.size());
+  ASSERT_EQ(a.lattices.size(), b.lattices.size());
+  for (std::size_t i = 0; i < a.lattices.size(); ++i) {
+    EXPECT_EQ(a.lattices[i].identifier, b.lattices[i].identifier);
+    EXPECT_EQ(a.lattices[i].lattice.crystal.a_matrix, b.lattices[i].lattice.crystal.a_matrix);
+    ASSERT_EQ(a.lattices[i].reflections.size(), b.lattices[i].reflections.size());
+    for (std::size_t j = 0; j < a.lattices[i].reflections.size(); ++j) {
+      EXPECT_EQ(a.lattices[i].reflections[j].hkl, b.lattices[i].reflections[j].hkl);
+      EXPECT_EQ(a.lattices[i].reflections[j].intensity, b.lattices[i].reflections[j].intensity);
+    }
+  }
+}
+
+TEST_F(StillsProcess, SameResultsOnAnyNumberOfRanks) {
+  std::map<std::string, models::StillResult> first;
+  for (const int ranks : {1, 2, 3}) {
+    const std::string out = path("ranks" + std::to_string(ranks));
+    const auto finished = run(known_symmetry + path("run_1.h5") + " output_dir=" + out, ranks);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    EXPECT_TRUE(has(finished.out, "Summary of 7 inputs")) << finished.out;
+    EXPECT_TRUE(has(finished.out, "= inputs")) << finished.out;
+    const auto all = results(out);
+    ASSERT_EQ(all.size(), 7U);
+    if (ranks == 1) first = all;
+    for (const auto& [key, still] : all) {
+      SCOPED_TRACE(key + " on " + std::to_string(ranks) + " ranks");
+      expect_same(still, first.at(key));
+    }
+  }
+  int integrated = 0, blank = 0;
+  for (const auto& [key, still] : first) {
+    integrated += still.state == models::ExitState::IntegrateOk;
+    blank += still.state == models::ExitState::NotEnoughSpots;
+  }
+  EXPECT_EQ(integrated, 5);
+  EXPECT_EQ(blank, 2);
+}
+
+TEST_F(StillsProcess, CompositesHoldWhatTheShardHolds) {
+  const std::string out = path("composites");
+  ASSERT_EQ(run(known_symmetry + path("run_1.h5") + " output_dir=" + out).status, 0);
+  const auto experiments = io::read_experiments(out + "/idx-0000_integrated.expt");
+  const auto table = io::read_reflections(out + "/idx-0000_integrated.refl");
+  EXPECT_EQ(experiments.size(), 5U);
+  std::size_t reflections = 0;
+  std::set<std::string> identifiers;
+  for (const auto& [key, still] : results(out))
+    for (const auto& found : still.lattices) {
+      reflections += found.reflections.size();
+      identifiers.insert(found.identifier);
+    }
+  EXPECT_EQ(table.rows, reflections);
+  for (const auto& experiment : experiments) EXPECT_TRUE(identifiers.count(experiment.identifier));
+  for (const char* name : {"strong", "indexed"})
+    EXPECT_TRUE(fs::exists(out + "/idx-0000_" + name + ".refl")) << name;
+  EXPECT_TRUE(fs::exists(out + "/idx-0000_refined.expt"));
+}
+
+TEST_F(StillsProcess, ASecondRunReplacesTheFirst) {
+  const std::string out = path("twice"),
+                    arguments = known_symmetry + path("run_1.h5") + " output_dir=" + out;
+  ASSERT_EQ(run(arguments, 2).status, 0);
+  ASSERT_EQ(run(arguments + " max_images=3").status, 0);
+  EXPECT_EQ(results(out).size(), 3U);
+  EXPECT_FALSE(fs::exists(out + "/idx-0001_integrated.refl"));
+}
+
+TEST_F(StillsProcess, BadInputsAreCountedAndNamedAndHarmNoOther) {
+  const auto whole = core::read_file(path("run_1.h5"));
+  std::ofstream(path("truncated.h5"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(whole.data()), std::streamsize(whole.size() / 3));
+  std::ofstream(path("text.h5")) << "no HDF5 at all\n";
+  std::ofstream(path("empty.h5"));
+  const std::string out = path("bad");
+  const auto finished = run(known_symmetry + path("missing.h5") + " " + path("truncated.h5") + " " +
+                                path("run_1.h5") + " " + path("text.h5") + " " + path("empty.h5") +
+                                " output_dir=" + out,
+                            2);
+  EXPECT_EQ(finished.status, 0) << finished.out;
+  EXPECT_TRUE(has(finished.out, "Summary of 11 inputs")) << finished.out;
+  EXPECT_TRUE(has(finished.out, "= inputs"));
+  for (const char* name : {"missing", "truncated", "text", "empty"})
+    EXPECT_TRUE(has(finished.out, std::string(name) + " preprocess_exception")) << finished.out;
+  int integrated = 0, failed = 0;
+  for (const auto& [key, still] : results(out)) {
+    integrated += still.state == models::ExitState::IntegrateOk;
+    failed += still.state == models::ExitState::PreprocessException;
+    EXPECT_EQ(still.state == models::ExitState::IntegrateOk ||
+                  still.state == models::ExitState::NotEnoughSpots,
+              still.state != models::ExitState::PreprocessException || still.message.empty());
+  }
+  EXPECT_EQ(integrated, 5);
+  EXPECT_EQ(failed, 4);
+}
+
+TEST_F(StillsProcess, NothingReadableIsItsOwnStatus) {
+  const auto finished = run(known_symmetry + path("nowhere.h5") + " output_dir=" + path("nothing"));
+  EXPECT_EQ(finished.status, 3) << finished.out;
+  EXPECT_TRUE(has(finished.out, "nowhere preprocess_exception")) << finished.out;
+}
+
+TEST_F(StillsProcess, AFileWithoutFrames) {
+  write_without_frames(path("zero.h5"));
+  const auto alone = run(known_symmetry + path("zero.h5") + " output_dir=" + path("zero"));
+  EXPECT_NE(alone.status, 0) << alone.out;
+  EXPECT_TRUE(has(alone.out, "zero")) << alone.out;
+  const auto both = run(known_symmetry + path("zero.h5") + " " + path("run_1.h5") +
+                        " output_dir=" + path("zero2"));
+  EXPECT_EQ(both.status, 0) << both.out;
+  EXPECT_TRUE(has(both.out, "integrate_ok"));
+  EXPECT_TRUE(has(both.out, "zero.h5")) << "the file without frames is named\n" << both.out;
+}
+
+TEST_F(StillsProcess, WrongOptionsStopBeforeWorkStarts) {
+  const std::string image = " " + path("run_1.h5") + " output_dir=" + path("never");
+  const auto refused = [&](const std::string& options, const std::string& part, int ranks = 1) {
+    const auto finished = run(options + image, ranks);
+    EXPECT_EQ(finished.status, 2) << options << "\n" << finished.out;
+    EXPECT_TRUE(has(finished.out, part)) << options << "\n" << finished.out;
+  };
+  refused("spotfinder.filter.d_mn=2", "did you mean spotfinder.filter.d_min");
+  refused("spotfinder.filter.d_mn=2", "did you mean spotfinder.filter.d_min", 2);
+  refused("min_spot_size=few", "spotfinder.filter.min_spot_size");
+  refused("unit_cell=77,77,37,90,90,90", "known_symmetry.space_group");
+  refused("unit_cell=77,87,37,90,90,90 space_group=P43212", "contradicts");
+  refused(std::string(known_symmetry) + "lookup.mask=/no/mask", "ambiguous");
+  refused(std::string(known_symmetry) + "spotfinder.lookup.mask=/no/mask", "/no/mask");
+  refused(std::string(known_symmetry) + "image_tag=other", "input.image_tag=other");
+  refused("--frobnicate", "frobnicate");
+  EXPECT_FALSE(fs::exists(path("never")));
+  EXPECT_EQ(run(known_symmetry).status, 2) << "no images";
+  EXPECT_TRUE(has(run(known_symmetry + path("none_*.h5")).out, "none_*.h5"));
+}
+
+TEST_F(StillsProcess, PhilFilesConfigAndShowConfig) {
+  std::ofstream(path("a.phil"))
+      << "indexing.known_symmetry {\n unit_cell = 77.06 77.06 37.22 90 90 "
+         "90\n space_group = P43212\n}\n";
+  std::ofstream(path("b.conf")) << "input.max_images = 1\n";
+  std::ofstream(path("bad.phil")) << "spotfinder {\n  filter.d_minn = 2\n}\n";
+  const auto good = run(path("a.phil") + " --config " + path("b.conf") + " " + path("run_1.h5") +
+                        " output_dir=" + path("phil"));
+  EXPECT_EQ(good.status, 0) << good.out;
+  EXPECT_TRUE(has(good.out, "Summary of 1 inputs")) << good.out;
+  const auto shown = run(path("a.phil") + " -c");
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_TRUE(has(shown.out, "unit_cell = 77.06 77.06 37.22 90 90 90")) << shown.out;
+  const auto bad = run(path("bad.phil") + " " + path("run_1.h5"));
+  EXPECT_EQ(bad.status, 2);
+  EXPECT_TRUE(has(bad.out, "bad.phil, line 2")) << bad.out;
+}
+
+TEST_F(StillsProcess, HelpVersionAndTags) {
+  const auto help = run("--help");
+  EXPECT_EQ(help.status, 0);
+  for (const char* option :
+       {"spotfinder.threshold.dispersion.gain", "dispatch.squash_errors",
+        "indexing.known_symmetry.unit_cell", "output.output_dir", "Exit status"})
+    EXPECT_TRUE(has(help.out, option)) << option;
+  EXPECT_TRUE(has(run("--version").out, "KiloBragg"));
+  const auto tags = run(known_symmetry + path("run_1.h5") + " show_image_tags=True");
+  EXPECT_EQ(tags.status, 0);
+  EXPECT_TRUE(has(tags.out, "run_1_00000\n") && has(tags.out, "run_1_00006\n")) << tags.out;
+  const auto one =
+      run(known_symmetry + path("run_1.h5") + " image_tag=run_1_00003 output_dir=" + path("one"));
+  EXPECT_TRUE(has(one.out, "Summary of 1 inputs") && has(one.out, "run_1_00003 integrate_ok"))
+      << one.out;
+}
+
+TEST_F(StillsProcess, PerRankDetailOnRequest) {
+  const std::string out = path("detail");
+  const auto finished = run(known_symmetry + path("run_1.h5") + " max_images=3 output_dir=" + out +
+                            " output.logging_dir=" + out + "/logs mp.debug.output_debug_logs=True");
+  ASSERT_EQ(finished.status, 0) << finished.out;
+  const auto steps = core::read_text_file(out + "/debug/debug_0.txt");
+  for (const char* word : {",run_1_00000,", ",start\n", ",spotfind_start\n", ",index_start\n",
+                           ",integrate_start\n", ",done,integrate_ok_", ",stop,not_enough_spots_"})
+    EXPECT_TRUE(has(steps, word)) << word << "\n" << steps;
+  const auto details = core::read_text_file(out + "/logs/log_rank0000.out");
+  for (const char* words : {"RMSD indexed (px): ", "reflections integrated at I/sigI >= 5: ",
+                            "Final ML model: domain size angstroms: "})
+    EXPECT_TRUE(has(details, words)) << words << "\n" << details;
+  EXPECT_TRUE(has(core::read_text_file(out + "/stills_process.log"), "Summary of 3 inputs"));
+}
+
+TEST_F(StillsProcess, FailuresEndTheRunIfNotSquashed) {
+  const auto finished = run(known_symmetry + path("missing.h5") + " " + path("run_1.h5") +
+                                " squash_errors=False output_dir=" + path("strict"),
+                            2);
+  EXPECT_NE(finished.status, 0);
+  EXPECT_TRUE(has(finished.out, "missing.h5")) << finished.out;
+}
+
+} // namespace
+} // namespace kilobragg::programs
