@@ -73,6 +73,14 @@ void Observations::keep_observations(const std::vector<bool>& keep) {
   compact(nearness, keep);
 }
 
+void Observations::shrink() {
+  index.shrink_to_fit();
+  intensity.shrink_to_fit();
+  variance.shrink_to_fit();
+  inv_d2.shrink_to_fit();
+  nearness.shrink_to_fit();
+}
+
 void Observations::keep_lattices(const std::vector<bool>& keep) {
   std::vector<bool> rows(size());
   for (std::size_t n = 0; n < lattices.size(); ++n)

@@ -58,10 +58,12 @@ ShellRatio norm_ratio(std::span<const Pair> pairs) {
   return shell;
 }
 
-// Slope of ln(ratio) over 1/d^2 with a normal prior around zero of width `sigma` on B = -2 slope.
-double fit_b(std::vector<Pair>& pairs, double sigma) {
+// B from the slope of ln(ratio) over 1/d^2 of observations that have `present` B taken off already (so
+// that shells may be wide), with a normal prior around zero of width `sigma`: B = present - 2 slope.
+double fit_b(std::vector<Pair> pairs, double present, double sigma) {
   const std::size_t shells = std::min(max_shells, pairs.size() / observations_per_shell);
   if (shells < 2 || sigma <= 0) return 0;
+  for (Pair& p : pairs) p.observed *= std::exp(0.5 * present * p.inv_d2);
   std::stable_sort(pairs.begin(), pairs.end(),
                    [](const Pair& a, const Pair& b) { return a.inv_d2 < b.inv_d2; });
   std::vector<ShellRatio> ratios;
@@ -84,7 +86,7 @@ double fit_b(std::vector<Pair>& pairs, double sigma) {
     xy += r.count * (r.inv_d2 - mean_x) * (r.log_ratio - mean_y);
   }
   const double prior = ratio_variance / (0.25 * sigma * sigma); // the slope is -B/2
-  return -2 * xy / (xx + prior);
+  return xx > 0 ? (present - 2 * xy / xx) * xx / (xx + prior) : 0;
 }
 
 double weighted_correlation(const std::vector<Pair>& pairs, const LatticeRecord& lattice) {
@@ -201,7 +203,7 @@ void update_scales(Observations& observations, std::span<const float> reference,
     std::vector<Pair> pairs = common_pairs(observations, lattice, reference);
     lattice.correlation = 0;
     if (pairs.size() < params.min_common) continue;
-    lattice.b_factor = fit_b(pairs, params.b_sigma);
+    lattice.b_factor = fit_b(pairs, lattice.b_factor, params.b_sigma);
     std::vector<Pair> flat = pairs;
     for (Pair& p : flat) p.observed *= std::exp(0.5 * lattice.b_factor * p.inv_d2);
     const ShellRatio overall = norm_ratio(flat);

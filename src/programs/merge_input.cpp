@@ -186,6 +186,7 @@ merging::ConversionCounts load_observations(const std::vector<LoadedExperiments>
                                         {hkl, intensity, variance}, params);
     }
   }
+  observations.shrink();
   return counts;
 }
 

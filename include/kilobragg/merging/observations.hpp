@@ -47,6 +47,8 @@ struct Observations {
   void keep_lattices(const std::vector<bool>& keep);
   /// Keeps the observations whose flag is set; lattices may become empty but stay.
   void keep_observations(const std::vector<bool>& keep);
+  /// Gives back the spare memory of growing columns.
+  void shrink();
 };
 
 /// The integrated reflections of one lattice as a file gives them; spans of equal length.
