@@ -233,7 +233,7 @@ IntegratedLattice unpack_lattice(Unpacker& in) {
 }
 
 /// More pixels than any spot's box has: what would fill memory is damage.
-constexpr std::int64_t largest_box = 1 << 22;
+constexpr std::int64_t largest_box = 1 << 20;
 
 bool is_plausible(const PixelBox& box) {
   const std::int64_t width = std::int64_t{box.x1} - box.x0, height = std::int64_t{box.y1} - box.y0;

@@ -1,0 +1,1 @@
+kilobragg_bench(tables SOURCES tables_bench.cpp ROOMS io)

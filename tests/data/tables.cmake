@@ -1,0 +1,2 @@
+kilobragg_test(data_tables SOURCES tables_test.cpp ROOMS io LIBS GTest::gmock LABELS data)
+kilobragg_test(data_dials_opens SOURCES dials_opens_test.cpp ROOMS io LABELS data)
