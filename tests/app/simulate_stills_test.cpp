@@ -172,13 +172,11 @@ TEST_F(SimulateStills, SaysWhereItCannotWrite) {
 }
 
 TEST_F(SimulateStills, AFullDiskIsAnErrorWithTheFilesName) {
-  for (int ranks : {1, 2}) {
-    const std::string folder = path("full");
-    const Finished finished =
-        run(small + ("output.directory=" + folder), ranks, "trap '' XFSZ; ulimit -f 64; ");
-    EXPECT_NE(finished.status, 0) << finished.out;
-    EXPECT_NE(finished.out.find("run_000"), std::string::npos) << finished.out;
-  }
+  // One rank alone: MPI itself needs larger files than the limit that stands in for a full disk.
+  const Finished finished =
+      run(small + ("output.directory=" + path("full")), 1, "trap '' XFSZ; ulimit -f 64; ");
+  EXPECT_EQ(finished.status, 1) << finished.out;
+  EXPECT_NE(finished.out.find("run_0000.h5"), std::string::npos) << finished.out;
 }
 
 TEST_F(SimulateStills, HelpNamesEveryGroupOfOptions) {
