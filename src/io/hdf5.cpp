@@ -77,6 +77,10 @@ void Handle::reset() {
 }
 
 void quiet() {
+  // At exit HDF5 closes what could not be closed before, as after a full disk, and crashes doing so.
+  // Handles close everything that can be, so it need not.
+  static const bool no_atexit = H5dont_atexit() >= 0;
+  static_cast<void>(no_atexit);
   // The error stack belongs to the thread, so once per process would not do.
   thread_local const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
   static_cast<void>(done);
