@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace kilobragg::indexing {
 namespace {
@@ -34,33 +35,37 @@ ReciprocalPoints view(const SortedPoints& points, int n) {
   return {points.x.data(), points.y.data(), points.z.data(), std::min(n, points.size())};
 }
 
+constexpr double golden_angle = two_pi * (1 - 1 / std::numbers::phi);
+
 /// Direction i of n on a half sphere, evenly spread (Fibonacci's spiral).
 Vec3 half_sphere(int i, int n) {
-  const double golden = two_pi * (1 - 1 / std::numbers::phi);
   const double z = (i + 0.5) / n, r = std::sqrt(1 - z * z);
-  return {r * std::cos(golden * i), r * std::sin(golden * i), z};
+  return {r * std::cos(golden_angle * i), r * std::sin(golden_angle * i), z};
 }
 
-/// Scores vectors of `length` over the half sphere, spaced by about `step` rad.
-std::vector<ScoredVector> score_half_sphere(const ReciprocalPoints& q, double length, double step) {
+/// Scores vectors of `length` over the half sphere, spaced by about `step` rad; one score each.
+std::vector<float> score_half_sphere(const ReciprocalPoints& q, double length, double step) {
   constexpr double tolerance = 0.25;
-  const int n = std::clamp(static_cast<int>(two_pi / (step * step)), 512, 250000);
-  std::vector<ScoredVector> all(n);
+  const int wanted = std::clamp(static_cast<int>(two_pi / (step * step)), 512, 250000);
+  const int n = (wanted + lanes - 1) / lanes * lanes;
+  std::vector<float> scores(n);
   TrialVectors<lanes> block;
-  float scores[lanes];
+  // The spiral's angle advances by a rotation: a sine and cosine each would cost more than the score.
+  const double ct = std::cos(golden_angle), st = std::sin(golden_angle);
+  double c = 1, s = 0;
   for (int first = 0; first < n; first += lanes) {
     for (int l = 0; l < lanes; ++l) {
-      const int i = std::min(first + l, n - 1);
-      const Vec3 v = length * half_sphere(i, n);
-      all[i] = {0, i, v};
-      block.x[l] = static_cast<float>(v.x);
-      block.y[l] = static_cast<float>(v.y);
-      block.z[l] = static_cast<float>(v.z);
+      const double z = (first + l + 0.5) / n, r = length * std::sqrt(1 - z * z);
+      block.x[l] = static_cast<float>(r * c);
+      block.y[l] = static_cast<float>(r * s);
+      block.z[l] = static_cast<float>(length * z);
+      const double next = c * ct - s * st;
+      s = c * st + s * ct;
+      c = next;
     }
-    score_vectors<lanes>(q, block, tolerance * tolerance, scores);
-    for (int l = 0; l < lanes && first + l < n; ++l) all[first + l].score = scores[l];
+    score_vectors<lanes>(q, block, tolerance * tolerance, &scores[first]);
   }
-  return all;
+  return scores;
 }
 
 bool better(const ScoredVector& a, const ScoredVector& b) {
@@ -68,17 +73,25 @@ bool better(const ScoredVector& a, const ScoredVector& b) {
 }
 
 /// The `count` best vectors that are at least `apart` rad from any better one.
-std::vector<ScoredVector> peaks(std::vector<ScoredVector> all, int count, double apart) {
-  const std::size_t pool = std::min(all.size(), static_cast<std::size_t>(count) * 12);
-  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(pool), all.end(),
-                    better);
+std::vector<ScoredVector> peaks(const std::vector<float>& scores, double length, int count,
+                                double apart) {
+  const int n = static_cast<int>(scores.size());
+  std::vector<int> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  const auto pool = order.begin() + std::min(n, 12 * count);
+  const auto higher = [&](int a, int b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  };
+  std::nth_element(order.begin(), pool - 1, order.end(), higher);
+  std::sort(order.begin(), pool, higher);
   std::vector<ScoredVector> kept;
-  const double limit = std::cos(apart);
-  for (std::size_t i = 0; i < pool && static_cast<int>(kept.size()) < count; ++i) {
+  const double limit = std::cos(apart) * length * length;
+  for (auto i = order.begin(); i != pool && static_cast<int>(kept.size()) < count; ++i) {
+    const Vec3 v = length * half_sphere(*i, n);
     const bool close = std::any_of(kept.begin(), kept.end(), [&](const ScoredVector& k) {
-      return std::abs(dot(k.v, all[i].v)) > limit * norm(k.v) * norm(all[i].v);
+      return std::abs(dot(k.v, v)) > limit;
     });
-    if (!close) kept.push_back(all[i]);
+    if (!close) kept.push_back({scores[*i], *i, v});
   }
   return kept;
 }
@@ -163,8 +176,15 @@ public:
     std::vector<Turn> all(steps_);
     TrialVectors<lanes> v, w;
     float scores[lanes];
+    const double ct = std::cos(angle_), st = std::sin(angle_);
+    double c = 1, s = 0;
     for (int first = 0; first < steps_; first += lanes) {
-      for (int l = 0; l < lanes; ++l) set(v, w, l, first + l);
+      for (int l = 0; l < lanes; ++l) {
+        set(v, w, l, c, s);
+        const double next = c * ct - s * st;
+        s = c * st + s * ct;
+        c = next;
+      }
       score_pairs<lanes>(points.view(), points.d2.data(), v, w, tolerance * tolerance, scores);
       for (int l = 0; l < lanes; ++l) all[first + l] = {scores[l], first + l};
     }
@@ -175,8 +195,7 @@ public:
   }
 
 private:
-  void set(TrialVectors<lanes>& v, TrialVectors<lanes>& w, int lane, int step) const {
-    const double c = std::cos(step * angle_), s = std::sin(step * angle_);
+  void set(TrialVectors<lanes>& v, TrialVectors<lanes>& w, int lane, double c, double s) const {
     const auto turned = [&](const Vec3& p) {
       return c * p + s * cross(unit_, p) + ((1 - c) * dot(unit_, p)) * unit_;
     };
@@ -247,43 +266,61 @@ bool decisive(const SortedPoints& points, const KnownCell& known, const Candidat
   return 2 * c.indexed > points.size() && significance(points, known, c) < -20;
 }
 
-/// Follows one direction up: turns, fits, ranks. True if a decisive candidate came out.
-bool follow(const SortedPoints& points, const KnownCell& known, const Effort& effort,
-            const Vec3& along, Ranking& ranking) {
-  const ReciprocalPoints voting = view(points, effort.points);
-  const Explained explained(voting, along, 0.25);
+/// An orientation that turning about one direction found.
+struct Start {
+  float score = 0;
+  Mat3 orientation;
+};
+
+/// The best turns about one direction, in either sense where that matters.
+void turn_about(const SortedPoints& points, const KnownCell& known, const Effort& effort,
+                const Vec3& along, std::vector<Start>& starts) {
+  const Explained explained(view(points, effort.points), along, 0.25);
   const double reach = points.quantile_length(0.8, effort.points);
   for (const double sense : {1.0, -1.0}) {
     if (sense < 0 && !known.two_sided[effort.axis]) continue;
     const Spindle spindle(known, effort.axis, sense * along, reach);
-    for (const Turn& turn : spindle.best(explained, effort.turns)) {
-      const Mat3 start = spindle.orientation(turn) * known.reference_a;
-      const Candidate rough =
-          fit_orientation(points, known, start, 40, std::min(effort.points, points.size() - 1));
-      if (rough.log_chance > -10) continue;
-      const Candidate fitted =
-          fit_orientation(points, known, rough.a, effort.points, points.size());
-      const Candidate& best = fitted.log_chance < rough.log_chance ? fitted : rough;
-      ranking.add(best);
-      if (decisive(points, known, best)) return true;
-    }
+    for (const Turn& turn : spindle.best(explained, effort.turns))
+      starts.push_back({turn.score, spindle.orientation(turn)});
   }
-  return false;
+}
+
+/// Fits and ranks one orientation. True if it is decisive.
+bool try_start(const SortedPoints& points, const KnownCell& known, const Effort& effort,
+               const Mat3& orientation, Ranking& ranking) {
+  const int some = std::min(effort.points, points.size() - 1);
+  const Candidate rough = fit_orientation(points, known, orientation * known.reference_a, 40, some);
+  if (rough.log_chance > -10) return false;
+  const Candidate fitted = fit_orientation(points, known, rough.a, effort.points, points.size());
+  const Candidate& best = fitted.log_chance < rough.log_chance ? fitted : rough;
+  ranking.add(best);
+  return decisive(points, known, best);
 }
 
 /// One pass over the half sphere. True if a decisive candidate came out.
 bool search_once(const SortedPoints& points, const KnownCell& known, const Effort& effort,
                  Ranking& ranking) {
+  constexpr std::size_t at_once = 3, fitted = 40; // directions followed at once; turns fitted later
   const ReciprocalPoints voting = view(points, effort.points);
   const double length = norm(known.axes[effort.axis]);
   const double reach = points.quantile_length(0.8, effort.points);
   const double step = 0.25 / std::max(reach * length, 1.0);
   std::vector<ScoredVector> best =
-      peaks(score_half_sphere(voting, length, step), effort.vectors, 2.5 * step);
+      peaks(score_half_sphere(voting, length, step), length, effort.vectors, 2.5 * step);
   for (ScoredVector& v : best) polish(v, voting, length);
   std::sort(best.begin(), best.end(), better);
-  for (const ScoredVector& v : best)
-    if (follow(points, known, effort, v.v, ranking)) return true;
+  std::vector<Start> starts;
+  std::size_t tried = 0;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    turn_about(points, known, effort, best[i].v, starts);
+    if (i >= at_once) continue;
+    for (; tried < starts.size(); ++tried)
+      if (try_start(points, known, effort, starts[tried].orientation, ranking)) return true;
+  }
+  std::stable_sort(starts.begin() + static_cast<std::ptrdiff_t>(tried), starts.end(),
+                   [](const Start& a, const Start& b) { return a.score > b.score; });
+  for (std::size_t i = tried; i < std::min(starts.size(), tried + fitted); ++i)
+    if (try_start(points, known, effort, starts[i].orientation, ranking)) return true;
   return false;
 }
 
