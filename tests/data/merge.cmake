@@ -3,3 +3,5 @@ kilobragg_test(data_merge_self_scaling SOURCES merge_self_scaling_test.cpp
   ROOMS merging LIBS nlohmann_json::nlohmann_json LABELS data)
 kilobragg_test(data_merge_parity SOURCES merge_parity_test.cpp
   ROOMS programs LIBS nlohmann_json::nlohmann_json LABELS data)
+kilobragg_test(data_merge_from_images SOURCES merge_from_images_test.cpp
+  ROOMS programs LIBS nlohmann_json::nlohmann_json LABELS data)
