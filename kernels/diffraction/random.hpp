@@ -3,6 +3,7 @@
 
 #include "kernels/geometry/vec3.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace kilobragg::diffraction {
@@ -12,16 +13,19 @@ struct Words4 {
   std::uint32_t w[4] = {0, 0, 0, 0};
 };
 
+inline constexpr std::uint32_t philox_factor0 = 0xD2511F53, philox_factor1 = 0xCD9E8D57,
+                               philox_step0 = 0x9E3779B9, philox_step1 = 0xBB67AE85;
+
 /// Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw 2011): a keyed bijection of the counter.
 KOKKOS_FUNCTION constexpr Words4 philox(Words4 counter, std::uint32_t key0, std::uint32_t key1) {
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter.w[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * counter.w[2];
+    const std::uint64_t a = std::uint64_t{philox_factor0} * counter.w[0];
+    const std::uint64_t b = std::uint64_t{philox_factor1} * counter.w[2];
     counter = {
         {static_cast<std::uint32_t>(b >> 32) ^ counter.w[1] ^ key0, static_cast<std::uint32_t>(b),
          static_cast<std::uint32_t>(a >> 32) ^ counter.w[3] ^ key1, static_cast<std::uint32_t>(a)}};
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+    key0 += philox_step0;
+    key1 += philox_step1;
   }
   return counter;
 }
@@ -40,6 +44,16 @@ public:
       : key0_(static_cast<std::uint32_t>(seed))
       , key1_(static_cast<std::uint32_t>(seed >> 32))
       , counter_{{0, item, image, stream}} {}
+
+  /// The same stream where its first four words are known already, as from first_words().
+  KOKKOS_FUNCTION constexpr RandomStream(std::uint64_t seed, std::uint32_t image,
+                                         std::uint32_t stream, std::uint32_t item,
+                                         const Words4& first)
+      : RandomStream(seed, image, stream, item) {
+    block_ = first;
+    counter_.w[0] = 1;
+    used_ = 0;
+  }
 
   /// 32 random bits.
   KOKKOS_FUNCTION constexpr std::uint32_t bits() {
@@ -66,6 +80,33 @@ private:
   Words4 counter_, block_;
   int used_ = 4;
 };
+
+/// The first four words of `count` streams of consecutive items: Philox on many counters at once,
+/// which compilers turn into vector code.
+template <std::size_t count>
+KOKKOS_FUNCTION constexpr void first_words(std::uint64_t seed, std::uint32_t image,
+                                           std::uint32_t stream, std::uint32_t first_item,
+                                           Words4 (&words)[count]) {
+  std::uint32_t w0[count], w1[count], w2[count], w3[count];
+  for (std::size_t i = 0; i < count; ++i) {
+    w0[i] = 0;
+    w1[i] = first_item + static_cast<std::uint32_t>(i);
+    w2[i] = image;
+    w3[i] = stream;
+  }
+  std::uint32_t key0 = static_cast<std::uint32_t>(seed),
+                key1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round, key0 += philox_step0, key1 += philox_step1)
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t a = std::uint64_t{philox_factor0} * w0[i];
+      const std::uint64_t b = std::uint64_t{philox_factor1} * w2[i];
+      w0[i] = static_cast<std::uint32_t>(b >> 32) ^ w1[i] ^ key0;
+      w1[i] = static_cast<std::uint32_t>(b);
+      w2[i] = static_cast<std::uint32_t>(a >> 32) ^ w3[i] ^ key1;
+      w3[i] = static_cast<std::uint32_t>(a);
+    }
+  for (std::size_t i = 0; i < count; ++i) words[i] = {{w0[i], w1[i], w2[i], w3[i]}};
+}
 
 /// ln k! by Stirling's series, with the first few from a product.
 KOKKOS_FUNCTION inline double log_factorial(double k) {

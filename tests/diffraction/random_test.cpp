@@ -41,6 +41,15 @@ TEST(RandomStream, StreamsImagesAndSeedsDiffer) {
   EXPECT_EQ(first(1, 2, 3, 4), first(1, 2, 3, 4));
 }
 
+TEST(RandomStream, ManyStreamsAtOnceAreTheSameStreams) {
+  Words4 words[8];
+  first_words(9, 4, 2, 100, words);
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    RandomStream one(9, 4, 2, 100 + i), other(9, 4, 2, 100 + i, words[i]);
+    for (int k = 0; k < 9; ++k) EXPECT_EQ(one.bits(), other.bits()) << i << ' ' << k;
+  }
+}
+
 TEST(RandomStream, NormalHasItsMoments) {
   RandomStream random(5, 0, 0);
   const int n = 200000;
