@@ -16,7 +16,7 @@ namespace {
 constexpr double widening = 1.4;
 constexpr double edge = 10; ///< steepness of the soft edge, in units of the half width
 constexpr double alpha_min = 2e-6, alpha_max = 0.2; ///< 2/D (1/angstrom)
-constexpr double eta_min = 1e-6, eta_max = 1;       ///< rad
+constexpr double eta_min = 1e-8, eta_max = 1;       ///< rad
 
 /// What the likelihood needs of each spot.
 struct Observations {
@@ -55,7 +55,7 @@ SpotTerm spot_term(double delta_psi, double psi) {
 Objective objective(const Observations& spots, const Point& x) {
   const double alpha = std::exp(x[0]), eta = std::exp(x[1]);
   Objective sum;
-  double product = 1; // of at most 8 factors between 1e-5 and 1e6
+  double product = 1; // of at most 8 factors between 1e-6 and 1e6
   for (std::size_t i = 0; i < spots.d.size(); ++i) {
     const double domain = 0.5 * spots.d[i] * alpha, spread = 0.5 * eta;
     const SpotTerm term = spot_term(spots.delta_psi[i], domain + spread);

@@ -16,7 +16,7 @@ struct MosaicityFit {
 
 /// Maximum-likelihood fit of domain size D and full mosaicity eta (Acta Cryst. D70, 3299, eq. 4-8):
 /// each |delta_psi| lies under a soft-edged box of half width d/D + eta/2. D is kept in 10 to 1e6
-/// angstrom and eta in 1e-6 to 1 rad; where the spots call for none of either, the bound is given.
+/// angstrom and eta in 1e-8 to 1 rad; where the spots call for none of either, the bound is given.
 /// Uses the spots flagged used_in_refinement with finite delta_psi. Throws core::Error with fewer
 /// than 4 of them.
 MosaicityFit fit_mosaicity(const models::Lattice& lattice);
