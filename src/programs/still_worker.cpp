@@ -126,6 +126,7 @@ BatchReport StillWorker::work(std::int64_t first, std::int64_t count) {
     log_.end(result);
     report.summary.add(result);
     report.lines.push_back(state_line(event_tag(index_, event), result));
+    if (report_details_) report.lines.push_back(still_details(result));
   }
   return report;
 }

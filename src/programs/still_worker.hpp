@@ -73,6 +73,8 @@ public:
   /// event, so that ranks that only serve leave none.
   StillWorker(const StillsOptions& options, const io::EventIndex& index,
               std::shared_ptr<const models::Detector> reference, StepLog& log, Shard shard);
+  /// Whether reports hold the details of each still besides its line.
+  void report_details(bool on) { report_details_ = on; }
   BatchReport work(std::int64_t first, std::int64_t count);
   /// Closes the shard; returns its path, empty if this rank had no event.
   std::string close_shard();
@@ -90,6 +92,7 @@ private:
   pipeline::StillProcessor processor_;
   Shard shard_;
   std::optional<io::ShardWriter> writer_;
+  bool report_details_ = false;
   models::Image image_; ///< its buffer is used again
   LookupMask spotfinder_mask_, integration_mask_;
 };

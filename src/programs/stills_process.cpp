@@ -120,6 +120,7 @@ void share_plan(const parallel::Communicator& comm, Plan& plan, StillsOptions& o
   comm.broadcast_value(plan.stop);
   if (plan.stop >= 0) return;
   comm.broadcast(plan.phil);
+  comm.broadcast(plan.log_level);
   std::string packed = comm.is_root() ? pack_index(plan.index) : std::string();
   comm.broadcast(packed);
   if (comm.is_root()) return;
@@ -192,6 +193,7 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
                              : read_reference_geometry(options.input.reference_geometry);
   StillWorker worker(options, plan.index, reference, steps,
                      {shard_path(options.output, comm.rank()), run_header(plan.phil)});
+  worker.report_details(plan.log_level == "debug");
   const auto total = run_events(comm, plan, worker);
   const auto files = write_results(worker, options.output, comm.rank());
   const auto all_files = comm.gather(fmt::format("{}", fmt::join(files, "\n")));

@@ -283,7 +283,12 @@ TEST_F(StillsProcess, PerRankDetailOnRequest) {
   for (const char* words : {"RMSD indexed (px): ", "reflections integrated at I/sigI >= 5: ",
                             "Final ML model: domain size angstroms: "})
     EXPECT_TRUE(has(details, words)) << words << "\n" << details;
-  EXPECT_TRUE(has(core::read_text_file(out + "/stills_process.log"), "Summary of 3 inputs"));
+  const auto log = core::read_text_file(out + "/stills_process.log");
+  EXPECT_TRUE(has(log, "Summary of 3 inputs"));
+  EXPECT_FALSE(has(log, "Final ML model"));
+  const auto verbose =
+      run(known_symmetry + path("run_1.h5") + " -v max_images=1 output_dir=" + path("verbose"));
+  EXPECT_TRUE(has(verbose.out, "Final ML model: domain size angstroms: ")) << verbose.out;
 }
 
 TEST_F(StillsProcess, FailuresEndTheRunIfNotSquashed) {
