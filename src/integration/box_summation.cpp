@@ -153,7 +153,8 @@ BoxPixels::BackgroundSums BoxPixels::background_sums(const Plane& plane, double 
       load_lanes(value, value_.data() + row_start(row) + column);
       if constexpr (reject) {
         const Lanes residual = value - (slope + plane.b * y);
-        weight = (residual > threshold) | (residual < -threshold) ? Lanes{} : weight;
+        const auto outlier = (residual > threshold) | (residual < -threshold);
+        weight = outlier ? Lanes{} : weight;
         store_lanes(weight, background_.data() + row_start(row) + column);
       }
       const Lanes weighted = weight * value;
