@@ -23,6 +23,27 @@ struct RunningSumsMemory {
   std::vector<std::uint8_t> may;     ///< of each word, whether it may hold dispersed pixels
 };
 
+/// Sums over 7 neighbouring columns, walking right by one vector at a time.
+template <typename Value>
+struct SevenColumns {
+  using V = Lanes<Value>;
+  const Value* from; ///< leftmost column of the first lane's window
+  V pairs;
+
+  explicit SevenColumns(const Value* first)
+      : from(first)
+      , pairs(pairs_at(first)) {}
+  static V pairs_at(const Value* at) { return load_lanes(at) + load_lanes(at + 1); }
+  V next() {
+    const V right = pairs_at(from + lane_count);
+    const V sum = (pairs + shifted_lanes<2>(pairs, right)) +
+                  (shifted_lanes<4>(pairs, right) + load_lanes(from + 6));
+    from += lane_count;
+    pairs = right;
+    return sum;
+  }
+};
+
 /// Window sums of one row's 64 pixels, as found in the column sums.
 struct WordSums {
   std::int32_t sum[word_bits], square[word_bits];
@@ -221,27 +242,6 @@ private:
     }
     return memory_.full[word + 1] != 0;
   }
-
-  /// Sums over 2 K + 1 = 7 neighbouring columns, walking right by one vector at a time.
-  template <typename Value>
-  struct SevenColumns {
-    using V = Lanes<Value>;
-    const Value* from; ///< leftmost column of the first lane's window
-    V pairs;
-
-    explicit SevenColumns(const Value* first)
-        : from(first)
-        , pairs(pairs_at(first)) {}
-    static V pairs_at(const Value* at) { return load_lanes(at) + load_lanes(at + 1); }
-    V next() {
-      const V right = pairs_at(from + lane_count);
-      const V sum = (pairs + shifted_lanes<2>(pairs, right)) +
-                    (shifted_lanes<4>(pairs, right) + load_lanes(from + 6));
-      from += lane_count;
-      pairs = right;
-      return sum;
-    }
-  };
 
   /// For each word whether count * squares * (1 + slack) > sum * (sum + gain * limit) and sum >= 0
   /// for any of its pixels, taking all windows to be full of valid pixels.

@@ -1,9 +1,11 @@
 // Strong pixels of one panel by `dispersion` or `dispersion_extended`, row by row on the host.
 #pragma once
 
+#include "kernels/threshold/float_sums.hpp"
 #include "kernels/threshold/local_sums.hpp"
 #include "kernels/threshold/running_sums.hpp"
 
+#include <algorithm>
 #include <type_traits>
 
 namespace kilobragg::threshold {
@@ -18,13 +20,17 @@ struct PanelBits {
 /// Usable pixels of one row: allowed by the mask and inside the trusted range.
 template <typename T>
 void mark_valid(const PanelPixels<T>& pixels, int y, Word* valid) {
-  const T* raw = pixels.row(y);
   for (int word = 0; word < words_for(pixels.width); ++word) {
-    const int n =
-        pixels.width - word * word_bits < word_bits ? pixels.width - word * word_bits : word_bits;
+    const int n = std::min(word_bits, pixels.width - word * word_bits);
+    T inside[word_bits] = {};
+    std::copy_n(pixels.row(y) + word * word_bits, n, inside);
     Word trusted = 0;
-    for (int i = 0; i < n; ++i)
-      trusted |= static_cast<Word>(pixels.trusts(raw[word * word_bits + i])) << i;
+    for (int i = 0; i < word_bits; i += lane_count) {
+      const auto value = load_lanes(inside + i);
+      trusted |= true_bits(convert_lanes<std::int32_t>((value >= pixels.lowest) &
+                                                       (value <= pixels.highest)))
+                 << i;
+    }
     valid[word] = trusted & pixels.allowed_word(y, word);
   }
 }
@@ -40,19 +46,33 @@ struct DispersedTest {
   }
 };
 
-/// One pass down the panel with sums taken anew for every pixel: any pixel type, any window. Calls
-/// after_row(n) whenever n rows of bits.strong are done.
+/// Memory of both kinds of sums.
+struct SumsMemory {
+  RunningSumsMemory running;
+  FloatSumsMemory floats;
+};
+
+/// One pass down the panel with sums taken anew for every pixel that `sums` (none: all) cannot rule
+/// out: any pixel type, any window. Calls after_row(n) whenever n rows of bits.strong are done.
 template <typename T, typename Counts, typename AfterRow>
 void mark_dispersed(const PanelPixels<T>& pixels, const Counts& counts, const DispersedTest& test,
-                    const PanelBits& bits, const AfterRow& after_row) {
+                    const PanelBits& bits, FloatSums<T, Counts>* sums, const AfterRow& after_row) {
   const HalfWindow half{test.options.kernel_x, test.options.kernel_y};
   for (int y = 0; y < pixels.height + half.y; ++y) {
     if (y < pixels.height) mark_valid(pixels, y, bits.valid.row(y));
+    if (sums && y < pixels.height) sums->enter_row(y, bits.valid.row(y));
+    if (sums && y >= pixels.height) sums->leave_row(y);
     const int middle = y - half.y;
     if (middle < 0) continue;
-    for (int word = 0; word < bits.valid.words_per_row(); ++word)
-      bits.strong.row(middle)[word] = select_in_word(pixels, counts, {bits.valid}, middle, word,
-                                                     bits.valid.row(middle)[word], half, test);
+    if (sums) sums->look_at_row();
+    for (int word = 0; word < bits.valid.words_per_row(); ++word) {
+      const Word looked_at =
+          bits.valid.row(middle)[word] & (sums ? sums->may_be_dispersed(middle, word) : ~Word{0});
+      bits.strong.row(middle)[word] =
+          looked_at == 0
+              ? 0
+              : select_in_word(pixels, counts, {bits.valid}, middle, word, looked_at, half, test);
+    }
     after_row(middle + 1);
   }
 }
@@ -101,22 +121,29 @@ void slide_dispersed(const PanelPixels<T>& pixels, const DispersedTest& test, co
   }
 }
 
-/// Chooses the pass: sliding sums for plain integers where the window fits their counters.
+/// Chooses the pass: sliding sums for plain integers, float sums to narrow down other pixels, where
+/// the window suits them.
 template <typename T, typename Counts, typename AfterRow>
 void mark_dispersed(const PanelPixels<T>& pixels, const Counts& counts, const DispersedTest& test,
-                    const PanelBits& bits, RunningSumsMemory& memory, const AfterRow& after_row) {
+                    const PanelBits& bits, SumsMemory& memory, const AfterRow& after_row) {
   if constexpr (std::is_same_v<Counts, RawCounts>)
     if (RunningSums<T>::fits(test.options)) {
-      slide_dispersed(pixels, test, bits, memory, after_row);
+      slide_dispersed(pixels, test, bits, memory.running, after_row);
       return;
     }
-  mark_dispersed(pixels, counts, test, bits, after_row);
+  if (FloatSums<T, Counts>::fits(test.options)) {
+    FloatSums<T, Counts> sums(memory.floats, pixels, counts, test.options);
+    mark_dispersed(pixels, counts, test, bits, &sums, after_row);
+  } else {
+    mark_dispersed(pixels, counts, test, bits, static_cast<FloatSums<T, Counts>*>(nullptr),
+                   after_row);
+  }
 }
 
 /// Strong pixels by `dispersion`.
 template <typename T, typename Counts>
 void find_dispersion(const PanelPixels<T>& pixels, const Counts& counts, const Options& o,
-                     const PanelBits& bits, RunningSumsMemory& memory) {
+                     const PanelBits& bits, SumsMemory& memory) {
   mark_dispersed(pixels, counts, DispersedTest{o, true}, bits, memory, [](int) {});
 }
 
@@ -174,7 +201,7 @@ private:
 /// Strong pixels by `dispersion_extended`.
 template <typename T, typename Counts>
 void find_dispersion_extended(const PanelPixels<T>& pixels, const Counts& counts, const Options& o,
-                              const PanelBits& bits, RunningSumsMemory& memory) {
+                              const PanelBits& bits, SumsMemory& memory) {
   ExtendedRows<T, Counts> extended(pixels, counts, o, bits);
   mark_dispersed(pixels, counts, DispersedTest{o, false}, bits, memory,
                  [&extended](int rows) { extended.advance(rows); });

@@ -142,7 +142,7 @@ struct SpotFinder::Scratch {
   threshold::Options options;
   MaskBuilder masks;
   ComponentLabeller labeller;
-  threshold::RunningSumsMemory memory;
+  threshold::SumsMemory memory;
   std::vector<Word> words[3];
 
   threshold::PanelBits panel_bits(int width, int height) {
@@ -161,7 +161,7 @@ struct FindContext {
   const SpotfinderParams& params;
   const threshold::Options& options;
   int min_spot_size;
-  threshold::RunningSumsMemory& memory;
+  threshold::SumsMemory& memory;
 };
 
 template <typename T>

@@ -51,7 +51,7 @@ void threshold_frame(benchmark::State& state) {
   const threshold::PanelBits bits{image(0), image(1), image(2)};
   const threshold::PanelPixels<T> pixels{frame.data(),          width,  width, height, T{0},
                                          static_cast<T>(65000), nullptr};
-  threshold::RunningSumsMemory sums;
+  threshold::SumsMemory sums;
   using Counts =
       std::conditional_t<std::is_integral_v<T>, threshold::RawCounts, threshold::CalibratedCounts>;
   for (auto _ : state) {

@@ -56,7 +56,7 @@ struct TestPanel {
 
 template <typename T, typename Counts>
 std::vector<bool> run(TestPanel<T>& panel, const Counts& counts, const Options& o, bool extended) {
-  static RunningSumsMemory memory; // reused, so that what one panel leaves would show in the next
+  static SumsMemory memory; // reused, so that what one panel leaves would show in the next
   const PanelBits bits = panel.bits();
   if (extended)
     find_dispersion_extended(panel.pixels(), counts, o, bits, memory);
@@ -269,6 +269,28 @@ TEST(ThresholdSums, NotANumberAndInfinityAreUntrusted) {
     EXPECT_EQ(found, run(masked, CalibratedCounts{}, {}, extended));
     EXPECT_EQ(count(found), extended ? 0u : 1u); // the erosion counts them as not dispersed
   }
+}
+
+TEST(ThresholdSums, FractionalFloatsOfAnyScale) {
+  std::mt19937 rng(8);
+  for (const double scale : {1e-20, 1e-9, 1e-3, 0.1, 1.0, 300.0, 1e6})
+    for (int trial = 0; trial < 6; ++trial) {
+      TestPanel<float> panel(190, 40);
+      std::normal_distribution<double> noise(trial % 3, 0.7);
+      for (auto& v : panel.raw) v = static_cast<float>(scale * noise(rng));
+      for (int i = 0; i < 25; ++i)
+        panel.raw[rng() % panel.raw.size()] +=
+            static_cast<float>(scale * static_cast<int>(rng() % 60));
+      if (trial % 2 == 0)
+        for (std::size_t i = 0; i < panel.allowed.size(); ++i) panel.allowed[i] = rng() % 9 != 0;
+      Options o;
+      o.gain = scale * (trial < 3 ? 1 : 0.3);
+      for (const bool extended : {false, true})
+        ASSERT_EQ(differences(run(panel, CalibratedCounts{}, o, extended),
+                              plain(panel.plain(), o, extended)),
+                  std::vector<std::size_t>{})
+            << scale << ' ' << trial << ' ' << extended;
+    }
 }
 
 TEST(ThresholdErosion, MaskedPixelsErodeAndEdgesDoNot) {
