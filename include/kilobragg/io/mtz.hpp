@@ -22,7 +22,7 @@ struct MergedMtz {
   models::SpaceGroup space_group;
   double wavelength = 0; ///< angstrom
   std::string title;
-  std::vector<std::string> history; ///< only what inputs and options determine
+  std::vector<std::string> history;          ///< only what inputs and options determine
   std::vector<MergedReflection> reflections; ///< sorted by index
   bool anomalous = true;
 };
