@@ -56,7 +56,9 @@ double significant_limit(const Observations& observations, const LatticeRecord& 
 Rejection check_lattice(const LatticeRecord& lattice, double finest_inv_d2,
                         const FilterParams& params) {
   if (params.unit_cell) {
-    if (!(lattice.space_group.patterson() == params.target_space_group.patterson()))
+    // Finding a Patterson group searches tables, so equal groups are not asked for it.
+    if (!(lattice.space_group == params.target_space_group) &&
+        !(lattice.space_group.patterson() == params.target_space_group.patterson()))
       return Rejection::SpaceGroup;
     if (!similar_cell(lattice.cell, params)) return Rejection::UnitCell;
   }

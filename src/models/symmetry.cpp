@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <map>
+#include <mutex>
 #include <numeric>
 
 namespace kilobragg::models {
@@ -192,11 +194,20 @@ Miller SymmetryOperation::apply_to_hkl(const Miller& m) const {
           m.h * r[2] + m.k * r[5] + m.l * r[8]};
 }
 
+// Files name the same group once per crystal; its table is made once per process.
 SpaceGroup::SpaceGroup(std::string_view symbol) {
-  const auto* sg = find_group(std::string(symbol));
-  core::require(sg != nullptr, "unknown space group '{}' (not in the tables); did you mean {}?",
-                symbol, nearest_symbols(symbol));
-  table_ = std::make_shared<const Table>(sg);
+  static std::mutex guard;
+  static std::map<std::string, std::shared_ptr<const Table>, std::less<>> known;
+  const std::lock_guard lock(guard);
+  auto found = known.find(symbol);
+  if (found == known.end()) {
+    const auto* sg = find_group(std::string(symbol));
+    if (sg == nullptr)
+      core::fail("unknown space group '{}' (not in the tables); did you mean {}?", symbol,
+                 nearest_symbols(symbol));
+    found = known.emplace(symbol, std::make_shared<const Table>(sg)).first;
+  }
+  table_ = found->second;
 }
 
 int SpaceGroup::number() const { return table_->group->number; }
