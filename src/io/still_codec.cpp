@@ -198,14 +198,23 @@ Crystal unpack_crystal(Unpacker& in) {
 }
 
 void pack_lattice(Packer& pack, const IntegratedLattice& l) {
-  pack.map(7);
+  pack.map(8);
   pack.text("identifier"), pack.text(l.identifier);
   pack.text("crystal"), pack_crystal(pack, l.lattice.crystal);
   pack.text("rmsd_px"), pack.real(l.lattice.rmsd_px);
   pack.text("rmsd_psi_deg"), pack.real(l.lattice.rmsd_psi_deg);
   pack.text("sigma_b_deg"), pack.real(l.lattice.sigma_b_deg);
+  const PsiSpread& spread = l.lattice.psi_spread;
+  const std::array numbers{spread.alpha, spread.beta, spread.bandwidth};
+  pack.text("psi_spread"), pack_reals(pack, numbers);
   pack.text("indexed"), pack_rows(pack, l.lattice.spots, indexed_fields);
   pack.text("reflections"), pack_rows(pack, l.reflections, reflection_fields);
+}
+
+PsiSpread unpack_spread(Unpacker& in) {
+  std::array<double, 3> numbers{};
+  unpack_reals(in, numbers);
+  return {numbers[0], numbers[1], numbers[2]};
 }
 
 IntegratedLattice unpack_lattice(Unpacker& in) {
@@ -221,6 +230,8 @@ IntegratedLattice unpack_lattice(Unpacker& in) {
       l.lattice.rmsd_psi_deg = in.real();
     else if (key == "sigma_b_deg")
       l.lattice.sigma_b_deg = in.real();
+    else if (key == "psi_spread")
+      l.lattice.psi_spread = unpack_spread(in);
     else if (key == "indexed")
       l.lattice.spots = unpack_rows(in, indexed_fields);
     else if (key == "reflections")

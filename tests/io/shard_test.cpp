@@ -67,6 +67,9 @@ TEST(StillCodec, EveryFieldComesBack) {
   EXPECT_EQ(a.lattice.rmsd_px, 0.4);
   EXPECT_EQ(a.lattice.rmsd_psi_deg, 0.03);
   EXPECT_EQ(a.lattice.sigma_b_deg, 0.02);
+  EXPECT_EQ(a.lattice.psi_spread.alpha, 2e-5);
+  EXPECT_EQ(a.lattice.psi_spread.beta, 3e-4);
+  EXPECT_EQ(a.lattice.psi_spread.bandwidth, 1e-3);
   EXPECT_EQ(a.lattice.spots[4].hkl, b.lattice.spots[4].hkl);
   EXPECT_EQ(a.lattice.spots[4].delta_psi, b.lattice.spots[4].delta_psi);
   ASSERT_EQ(a.reflections.size(), 30u);

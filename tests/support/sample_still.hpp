@@ -89,6 +89,7 @@ inline models::IntegratedLattice sample_lattice(const models::StillResult& resul
   l.lattice.rmsd_px = 0.4;
   l.lattice.rmsd_psi_deg = 0.03;
   l.lattice.sigma_b_deg = 0.02;
+  l.lattice.psi_spread = {2e-5, 3e-4, 1e-3};
   for (std::uint32_t i = 0; i < result.spots.size() / 2; ++i) {
     const auto& spot = result.spots.spots[2 * i];
     models::IndexedSpot indexed;
