@@ -5,9 +5,10 @@
 
 #include <boost/program_options.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 namespace kilobragg::core {
@@ -73,9 +74,16 @@ bool is_phil_file(const std::string& argument) {
 
 /// name=value with a name that an option could have; a file that exists under this name is a file.
 bool is_assignment(const std::string& argument) {
-  static const std::regex shape("[A-Za-z_][A-Za-z0-9_.]*[ \t]*=");
-  return std::regex_search(argument, shape, std::regex_constants::match_continuous) &&
-         !std::filesystem::exists(argument);
+  const auto letter = [](char c) {
+    return std::isalpha(static_cast<unsigned char>(c)) || c == '_';
+  };
+  const auto in_name = [letter](char c) {
+    return letter(c) || c == '.' || std::isdigit(static_cast<unsigned char>(c));
+  };
+  if (argument.empty() || !letter(argument[0])) return false;
+  auto end = std::find_if_not(argument.begin(), argument.end(), in_name);
+  end = std::find_if_not(end, argument.end(), [](char c) { return c == ' ' || c == '\t'; });
+  return end != argument.end() && *end == '=' && !std::filesystem::exists(argument);
 }
 
 std::string without_blanks(const std::string& text) {

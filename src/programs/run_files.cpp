@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
-#include <regex>
 
 namespace kilobragg::programs {
 namespace {
@@ -27,8 +26,12 @@ std::string composite_name(std::string name) {
 
 /// What an earlier run may have left: idx-0003.shard and files derived from it.
 bool is_result(const fs::path& path) {
-  static const std::regex shape(R"(idx-\d{4,}(\.shard|_[a-z_]+\.(expt|refl)))");
-  return std::regex_match(path.filename().string(), shape);
+  const std::string name = path.filename().string();
+  const auto digits_end = name.find_first_not_of("0123456789", 4);
+  if (name.rfind("idx-", 0) != 0 || digits_end == std::string::npos || digits_end < 8) return false;
+  const std::string extension = path.extension().string();
+  return name[digits_end] == '_' ? extension == ".expt" || extension == ".refl"
+                                 : name.substr(digits_end) == ".shard";
 }
 
 } // namespace
