@@ -1,4 +1,4 @@
-// Static mask bits once per mask, chord ranges once per geometry, resolution cuts once per wavelength.
+// Static mask bits once per mask, chords once per geometry, resolution cuts once per wavelength.
 #include "kilobragg/spotfinding/mask_builder.hpp"
 
 #include "kilobragg/models/symmetry.hpp"
@@ -13,7 +13,7 @@ namespace {
 using threshold::Word;
 using threshold::word_bits;
 
-/// Relative slack that covers the rounding of chords to float.
+/// Slack that covers the rounding of chords, at most 2, to float.
 constexpr double chord_slack = 1e-6;
 
 bool same_frame(const models::Frame& a, const models::Frame& b) {
@@ -70,8 +70,30 @@ void copy_mask(const models::PanelWindow& window, const models::PixelMask* mask,
     }
 }
 
-double chord(const models::Panel& panel, const Vec3& s0_direction, int x, int y) {
-  return norm(unit(panel.pixel_to_lab({x + 0.5, y + 0.5})) - s0_direction);
+double chord(const models::Panel& panel, const Vec3& s0_direction, double x, double y) {
+  return norm(unit(panel.pixel_to_lab({x, y})) - s0_direction);
+}
+
+/// Pixels of a row that share one chord.
+constexpr int segment = 8, segments_per_word = word_bits / segment;
+
+/// How far the chords of a segment's pixels may lie from that at its middle: they are within
+/// (segment - 1) / 2 pixels of it, seen from at least the distance of the panel's plane. The tenth
+/// more leaves room for parallax, which changes little over so few pixels.
+double chord_reach(const models::Panel& panel) {
+  return 1.1 * (segment - 1) / 2 * panel.pixel_size[0] / std::abs(panel.distance());
+}
+
+/// Those of the pixels x0 + (set bits) of row y that lie in a range.
+Word in_range(const models::Panel& panel, const Vec3& s0, const ResolutionRange& range, int x0,
+              int y, Word pixels) {
+  Word inside = 0;
+  for (Word left = pixels; left != 0; left &= left - 1) {
+    const int bit = __builtin_ctzll(left);
+    const double d = panel.resolution_at(s0, {x0 + bit + 0.5, y + 0.5});
+    if (range.d_min <= d && d <= range.d_max) inside |= Word{1} << bit;
+  }
+  return inside;
 }
 
 } // namespace
@@ -146,46 +168,41 @@ void MaskBuilder::build_static(const models::Image& image, const models::Detecto
 
 void MaskBuilder::measure_chords(const models::Detector& detector, const models::Beam& beam) {
   beam_direction_ = beam.direction;
-  chords_.resize(first_word_.back());
+  chords_.resize(first_word_.back() * segments_per_word);
   const Vec3 s0 = unit(-beam.direction);
   for (std::size_t i = 0; i < layout_->panels.size(); ++i) {
     const models::PanelWindow& window = layout_->panels[i];
-    const int per_row = threshold::words_for(window.width);
+    float* next = chords_.data() + first_word_[i] * segments_per_word;
     for (int y = 0; y < window.height; ++y)
-      for (int x = 0; x < window.width; ++x) {
-        const auto value = static_cast<float>(chord(detector.panels[i], s0, x, y));
-        ChordRange& range = chords_[first_word_[i] + static_cast<std::size_t>(y) * per_row +
-                                    static_cast<std::size_t>(x / word_bits)];
-        if (x % word_bits == 0) range = {value, value};
-        range.low = std::min(range.low, value);
-        range.high = std::max(range.high, value);
-      }
+      for (int s = 0; s < threshold::words_for(window.width) * segments_per_word; ++s)
+        *next++ =
+            static_cast<float>(chord(detector.panels[i], s0, s * segment + segment / 2.0, y + 0.5));
   }
 }
 
 void MaskBuilder::apply_ranges(const models::Panel& panel, std::size_t index, const Vec3& s0,
                                const std::vector<ResolutionRange>& ranges) {
   const models::PanelWindow& window = layout_->panels[index];
-  const int per_row = threshold::words_for(window.width);
-  const double lambda = 1 / norm(s0);
-  for (std::size_t word = first_word_[index]; word < first_word_[index + 1]; ++word)
-    for (const ResolutionRange& range : ranges) {
-      // In chords the range runs from lambda / d_max to lambda / d_min.
-      const double low = lambda / range.d_max, high = lambda / range.d_min;
-      const auto [first, last] = chords_[word];
-      if (last < low * (1 - chord_slack) || first > high * (1 + chord_slack)) continue;
-      if (first > low * (1 + chord_slack) && last < high * (1 - chord_slack)) {
-        allowed_[word] = 0;
-        continue;
+  const int columns = threshold::words_for(window.width) * segments_per_word;
+  const double lambda = 1 / norm(s0), reach = chord_reach(panel) + chord_slack;
+  for (const ResolutionRange& range : ranges) {
+    // In chords the range runs from lambda / d_max to lambda / d_min.
+    const double low = lambda / range.d_max, high = lambda / range.d_min;
+    const float* next = chords_.data() + first_word_[index] * segments_per_word;
+    for (int y = 0; y < window.height; ++y)
+      for (int s = 0; s < columns; ++s) {
+        const double middle = *next++;
+        if (middle < low - reach || middle > high + reach) continue;
+        Word& word = allowed_[first_word_[index] +
+                              static_cast<std::size_t>((y * columns + s) / segments_per_word)];
+        const int shift = s % segments_per_word * segment;
+        const Word own = threshold::low_bits(segment) << shift;
+        if (middle > low + reach && middle < high - reach)
+          word &= ~own;
+        else
+          word &= ~in_range(panel, s0, range, (s - s % segments_per_word) * segment, y, word & own);
       }
-      const auto local = static_cast<int>(word - first_word_[index]);
-      for (Word left = allowed_[word]; left != 0; left &= left - 1) {
-        const int bit = __builtin_ctzll(left);
-        const double d = panel.resolution_at(
-            s0, {(local % per_row) * word_bits + bit + 0.5, local / per_row + 0.5});
-        if (range.d_min <= d && d <= range.d_max) allowed_[word] &= ~(Word{1} << bit);
-      }
-    }
+  }
 }
 
 void MaskBuilder::update(const models::Image& image, const models::Detector& detector,

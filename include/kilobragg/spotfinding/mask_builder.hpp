@@ -21,7 +21,7 @@ struct ResolutionRange {
 
 /// Makes one bit per pixel, panel after panel, and remembers: a new frame costs something only where
 /// its static mask, its detector or its beam differ from those before. With resolution limits a new
-/// wavelength costs one comparison per 64 pixels, and more only along the edges of the ranges.
+/// wavelength costs one comparison per 8 pixels, and more only along the edges of the ranges.
 class MaskBuilder {
 public:
   explicit MaskBuilder(const SpotFilterParams& params)
@@ -37,11 +37,6 @@ public:
   }
 
 private:
-  /// Lowest and highest |unit s1 - unit s0| among 64 pixels; d = wavelength / that.
-  struct ChordRange {
-    float low, high;
-  };
-
   bool limits_resolution() const;
   void set_layout(const models::Image& image, const models::Detector& detector);
   void build_static(const models::Image& image, const models::Detector& detector);
@@ -59,7 +54,8 @@ private:
   bool all_allowed_ = false;
   std::vector<std::size_t> first_word_;
   std::vector<threshold::Word> static_, allowed_;
-  std::vector<ChordRange> chords_;
+  /// |unit s1 - unit s0| at the middle of every 8 pixels of a row; d = wavelength / that.
+  std::vector<float> chords_;
 };
 
 /// Ranges of 1/d^2 of the given width around every reflection of hexagonal ice with d >= d_min.
