@@ -30,5 +30,5 @@ PHIL
 "${mpi[@]}" "$bin/stills_process" process.phil run_*.h5 output.output_dir=processed
 
 echo "== merge: intensities become one data set"
-"${mpi[@]}" "$bin/merge" input.path=processed merging.d_min=2.0 \
-  statistics.cciso.mtz_file=run_truth.mtz output.output_dir=merged output.prefix=demo
+"${mpi[@]}" "$bin/merge" input.path=processed merging.d_min=2.0 merging.merge_anomalous=True \
+  statistics.truth.mtz_file=run_truth.mtz output.output_dir=merged output.prefix=demo
