@@ -205,20 +205,18 @@ void declare_refinement(OptionSet& set, refinement::RefinementParams& params) {
 
 void declare_integration(OptionSet& set, integration::IntegrationParams& params) {
   set.add("prediction.d_min", params.d_min,
-          "Finest resolution (angstrom) of predictions;
+          "Finest resolution (angstrom) of predictions; None = the farthest panel corner.");
   set.add("prediction.widening", params.prediction_widening,
           "Factor on how far from the Ewald sphere reflections are predicted; 1 = as DIALS.");
   set.add("indexing.stills.set_domain_size_ang_value", params.set_domain_size_angstrom,
           "Domain size (angstrom) for prediction, instead of the fitted one.");
   set.add("indexing.stills.set_mosaic_half_deg_value", params.set_half_mosaicity_deg,
-          "Half mosaicity (degrees) for prediction, instead of the fitted one."); None = the farthest panel corner.");
+          "Half mosaicity (degrees) for prediction, instead of the fitted one.");
   const std::string profile = "profile.gaussian_rs.";
   set.add_choice(
       profile + "centroid_definition", {"s1", "com"},
-      [&params](int i) {
-    params.centroid_definition_com = i == 1; },
-      [&params] {
-    return params.centroid_definition_com ? 1 : 0; },
+      [&params](int i) { params.centroid_definition_com = i == 1; },
+      [&params] { return params.centroid_definition_com ? 1 : 0; },
       "Measure spot widths about the predicted ray (s1) or the centroid (com).");
   set.add(profile + "parameters.n_sigma", params.n_sigma, "Radius of the foreground in sigma_b.");
   set.add(profile + "parameters.sigma_b_multiplier", params.sigma_b_multiplier,
