@@ -14,6 +14,7 @@ namespace {
 
 std::vector<std::string> paths(const std::vector<Option>& options) {
   std::vector<std::string> all;
+  all.reserve(options.size());
   for (const auto& option : options) all.push_back(option.path);
   return all;
 }
@@ -147,6 +148,7 @@ void OptionSet::add(const std::string& path, std::vector<std::string>& target,
        .show =
            [&target] {
              std::vector<std::string> quoted;
+             quoted.reserve(target.size());
              for (const auto& value : target) quoted.push_back(quote_phil(value));
              return quoted.empty() ? std::string("None")
                                    : fmt::format("{}", fmt::join(quoted, "\n"));
@@ -168,8 +170,8 @@ void OptionSet::add(const std::string& path, int* first, int count, const std::s
        .show = [first, count] { return fmt::format("{}", fmt::join(first, first + count, " ")); }});
 }
 
-void OptionSet::add_choice(const std::string& path, std::vector<std::string> choices,
-                           std::function<void(int)> set, std::function<int()> get,
+void OptionSet::add_choice(const std::string& path, const std::vector<std::string>& choices,
+                           const std::function<void(int)>& set, const std::function<int()>& get,
                            const std::string& help) {
   add({.path = path,
        .type = "choice",
@@ -195,6 +197,7 @@ void OptionSet::set(const std::string& name, const std::string& value, const std
   }
   if (matches.size() > 1) {
     std::vector<std::string> candidates;
+    candidates.reserve(matches.size());
     for (const auto* option : matches) candidates.push_back(option->path);
     fail("option '{}' is ambiguous ({}) which of {}?", name, where, fmt::join(candidates, ", "));
   }

@@ -24,8 +24,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int status_ok = 0, status_failed = 1, status_usage = 2, status_nothing_read = 3,
-              status_unaccounted = 4;
+/// As --help explains; 1, could not run, comes from run_guarded.
+enum Status : int {
+  status_ok = 0,
+  status_usage = 2,
+  status_nothing_read = 3,
+  status_unaccounted = 4
+};
 
 const char* const usage = R"(stills_process: diffraction stills to integrated intensities
 

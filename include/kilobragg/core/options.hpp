@@ -32,8 +32,9 @@ public:
   /// A list of ints of fixed length, as kernel_size=3,3.
   void add(const std::string& path, int* first, int count, const std::string& help);
   /// One of `choices`, the position of which is passed to `set`.
-  void add_choice(const std::string& path, std::vector<std::string> choices,
-                  std::function<void(int)> set, std::function<int()> get, const std::string& help);
+  void add_choice(const std::string& path, const std::vector<std::string>& choices,
+                  const std::function<void(int)>& set, const std::function<int()>& get,
+                  const std::string& help);
   /// Any other kind: cells, space groups, ranges.
   void add(Option option);
 
