@@ -59,7 +59,7 @@ private:
   }
 
   Token single(Kind kind, bool new_line) {
-    const Token token{kind, std::string(1, text_[at_++]), line_};
+    Token token{kind, std::string(1, text_[at_++]), line_};
     line_ += new_line;
     return token;
   }
@@ -205,7 +205,7 @@ std::string quote_phil(const std::string& value) {
 std::string unquote_phil(const std::string& value) {
   const auto first = value.find_first_not_of(" \t"), last = value.find_last_not_of(" \t");
   if (first == std::string::npos) return "";
-  const std::string text = value.substr(first, last - first + 1);
+  std::string text = value.substr(first, last - first + 1);
   if (text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
       text.back() == text.front())
     return text.substr(1, text.size() - 2);
