@@ -39,15 +39,23 @@ struct Refined {
   models::Mosaicity likely;
 };
 
+enum class Cycle { OfCandidate, Last };
+
 /// Outliers, refinement, outliers again, mosaicity with its acceptance, refinement, mosaicity.
+/// Outliers of a candidate are judged where the search put it. The last cycle judges after a robust
+/// refinement: spots that a small error of the start would condemn then stay.
 models::Mosaicity refine_cycle(Lattice& lattice, const Still& still,
-                               const refinement::RefinementParams& params,
-                               refinement::PsiWeighting weighting) {
+                               const refinement::RefinementParams& params, Cycle cycle) {
   const bool reject = params.outlier == refinement::OutlierAlgorithm::SauterPoon;
+  const auto weighting =
+      cycle == Cycle::Last ? params.psi_weighting : refinement::PsiWeighting::Constant;
   const auto refine = [&] {
     refinement::refine_still(lattice, still.spots, still.beam, still.detector, params, weighting);
   };
-  refinement::predict_indexed(lattice, still.spots, still.beam, still.detector);
+  if (reject && cycle == Cycle::Last)
+    refinement::refine_robustly(lattice, still.spots, still.beam, still.detector, params);
+  else
+    refinement::predict_indexed(lattice, still.spots, still.beam, still.detector);
   if (reject) refinement::flag_outliers(lattice, still.spots);
   refine();
   if (reject) {
@@ -109,14 +117,14 @@ struct Indexer::State {
     return best;
   }
 
-  Refined refined(const Mat3& a, const Still& still, refinement::PsiWeighting weighting) const {
+  Refined refined(const Mat3& a, const Still& still, Cycle cycle) const {
     Refined result;
     Lattice& lattice = result.lattice;
     lattice.crystal = {a, params.space_group, std::nullopt};
     AssignmentParams assignment{known.primitive, params.hkl_tolerance, params.d_min_start};
     lattice.spots = assign_indices(still.spots, a, assignment);
     core::require(!lattice.spots.empty(), "no spot is near an index");
-    result.likely = refine_cycle(lattice, still, params.refinement, weighting);
+    result.likely = refine_cycle(lattice, still, params.refinement, cycle);
     return result;
   }
 
@@ -149,7 +157,7 @@ IndexingOutcome Indexer::State::refine_best(const std::vector<Candidate>& candid
   std::optional<Lattice> best;
   for (std::size_t i = 0; i < std::min(candidates.size(), max_refine); ++i) {
     try {
-      Refined result = refined(candidates[i].a, still, refinement::PsiWeighting::Constant);
+      Refined result = refined(candidates[i].a, still, Cycle::OfCandidate);
       if (std::string wrong = objection(result, still); !wrong.empty()) {
         if (outcome.message.empty()) outcome.message = std::move(wrong);
         continue;
@@ -166,8 +174,7 @@ IndexingOutcome Indexer::State::refine_best(const std::vector<Candidate>& candid
   }
   if (!best) return outcome;
   try {
-    Refined last =
-        refined(representative(best->crystal.a_matrix), still, params.refinement.psi_weighting);
+    Refined last = refined(representative(best->crystal.a_matrix), still, Cycle::Last);
     if (std::string wrong = objection(last, still); !wrong.empty()) {
       outcome.message = std::move(wrong);
       return outcome;

@@ -1,9 +1,8 @@
-// Fits of the spread of delta-psi and of the typical intensity, by iterated weighted least squares.
+// Fit of the spread of delta-psi and its causes, by iterated weighted least squares.
 #include "kilobragg/refinement/psi_weights.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 
 namespace kilobragg::refinement {
 namespace {
@@ -33,8 +32,7 @@ void step_widths(PsiSpread& spread, std::span<const PsiObservation> spots) {
   Line line;
   for (const PsiObservation& s : spots) {
     const double rest = square(spread.bandwidth * std::tan(s.theta));
-    line.add(square(s.d), s.sharpness * square(s.delta_psi) - rest,
-             1 / square(spread.variance(s.d, s.theta)));
+    line.add(square(s.d), square(s.delta_psi) - rest, 1 / square(spread.variance(s.d, s.theta)));
   }
   double slope = line.slope(), constant = line.constant();
   if (!(line.determinant() > 1e-12 * line.n * line.xx) || slope < 0)
@@ -66,28 +64,13 @@ models::PsiSpread fit_psi_spread(std::span<const PsiObservation> spots) {
   PsiSpread spread;
   double mean = 0;
   for (const PsiObservation& s : spots)
-    mean += s.sharpness * square(s.delta_psi) / static_cast<double>(spots.size());
+    mean += square(s.delta_psi) / static_cast<double>(spots.size());
   spread.beta = std::sqrt(std::max(mean, square(least_spread)));
   for (int iteration = 0; iteration < 12; ++iteration) {
     step_widths(spread, spots);
     step_bandwidth(spread, spots);
   }
   return spread;
-}
-
-std::vector<double> psi_sharpness(std::span<const double> d, std::span<const double> intensity) {
-  constexpr double limit = 4;
-  Line line;
-  for (std::size_t i = 0; i < d.size(); ++i)
-    if (intensity[i] > 0) line.add(1 / (d[i] * d[i]), std::log(intensity[i]), 1);
-  std::vector<double> sharpness(d.size(), 1.0);
-  if (line.n < 3 || !(line.determinant() > 1e-12 * line.n * line.xx)) return sharpness;
-  for (std::size_t i = 0; i < d.size(); ++i) {
-    const double typical = std::exp(line.slope() / (d[i] * d[i]) + line.constant());
-    const double brightness = std::max(intensity[i], 0.0) / typical;
-    sharpness[i] = std::clamp(std::sqrt(brightness), 1 / limit, limit);
-  }
-  return sharpness;
 }
 
 } // namespace kilobragg::refinement

@@ -6,6 +6,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
 #include "kilobragg/refinement/cell_freedom.hpp"
+#include "kilobragg/refinement/outliers.hpp"
 #include "kilobragg/refinement/psi_weights.hpp"
 #include "kilobragg/refinement/stills_target.hpp"
 
@@ -70,41 +71,62 @@ std::vector<StillsObservation> collect(Lattice& lattice, const SpotList& spots, 
 
 /// Below this many spots their spread says too little to weigh by.
 constexpr std::size_t fewest_to_estimate = 15;
+/// Of the weight that independent delta-psi would have. Those of one still are not independent (its
+/// spread is not the same in all directions); simulated stills have the shortest tail of errors here.
+constexpr double psi_share = 0.4;
 
 /// Replaces weights of delta-psi and leans by those that the predicted lattice itself suggests.
 /// Weights of x and y keep their scale; delta-psi is weighed against the spread that they show.
 void estimate_psi(std::vector<StillsObservation>& observations, Lattice& lattice,
                   const SpotList& spots, const Vec3& s0) {
-  std::vector<double> d, intensity;
   std::vector<PsiObservation> psi;
+  psi.reserve(observations.size());
   const double wavelength = 1 / norm(s0);
   for (const IndexedSpot& s : lattice.spots) {
     if ((s.flags & models::flag_used_in_refinement) == 0) continue;
-    const models::Spot& seen = spots.spots[s.spot];
     PsiObservation p;
     p.d = 1 / norm(lattice.crystal.q(s.hkl));
     p.theta = std::asin(std::min(1.0, wavelength / (2 * p.d)));
     p.delta_psi = s.delta_psi;
-    const Vec3 ray = unit(seen.s1), beam = s0 * wavelength;
+    const Vec3 ray = unit(spots.spots[s.spot].s1), beam = s0 * wavelength;
     p.excess = std::atan2(norm(cross(beam, ray)), dot(beam, ray)) - 2 * p.theta;
     psi.push_back(p);
-    d.push_back(p.d);
-    intensity.push_back(seen.intensity);
   }
-  const std::vector<double> sharpness = psi_sharpness(d, intensity);
-  for (std::size_t i = 0; i < psi.size(); ++i) psi[i].sharpness = sharpness[i];
   const models::PsiSpread spread = fit_psi_spread(psi);
   lattice.psi_spread = spread;
+  double psi_target = 0;
   for (std::size_t i = 0; i < psi.size(); ++i) {
-    observations[i].lean = spread.lean(d[i], psi[i].theta);
-    observations[i].weight_psi = sharpness[i] / spread.variance(d[i], psi[i].theta);
+    observations[i].lean = spread.lean(psi[i].d, psi[i].theta);
+    observations[i].weight_psi = 1 / spread.variance(psi[i].d, psi[i].theta);
+    psi_target += observations[i].weight_psi * psi[i].delta_psi * psi[i].delta_psi;
   }
   const NormalEquations fit = normal_equations(observations, lattice.crystal.a_matrix, {}, s0);
-  double xy = fit.target;
-  for (std::size_t i = 0; i < psi.size(); ++i)
-    xy -= observations[i].weight_psi * psi[i].delta_psi * psi[i].delta_psi;
-  xy /= 2.0 * static_cast<double>(psi.size());
-  for (StillsObservation& o : observations) o.weight_psi *= xy;
+  const double xy_variance = (fit.target - psi_target) / (2.0 * static_cast<double>(psi.size()));
+  for (StillsObservation& o : observations) o.weight_psi *= psi_share * xy_variance;
+}
+
+/// Weighs x and y of the predicted lattice by Student's t distribution of the residual lengths.
+void weigh_robustly(std::vector<StillsObservation>& observations, const Lattice& lattice,
+                    const SpotList& spots) {
+  constexpr double freedom = 4;
+  std::vector<double> lengths;
+  std::vector<const models::Spot*> used;
+  lengths.reserve(observations.size()), used.reserve(observations.size());
+  for (const IndexedSpot& s : lattice.spots) {
+    if ((s.flags & models::flag_used_in_refinement) == 0) continue;
+    const models::Spot& seen = spots.spots[s.spot];
+    lengths.push_back(std::hypot(s.mm_cal.x - seen.mm.x, s.mm_cal.y - seen.mm.y));
+    used.push_back(&seen);
+  }
+  std::vector<double> sorted = lengths;
+  std::sort(sorted.begin(), sorted.end());
+  const double scale = rayleigh_scale(sorted);
+  if (!(scale > 0)) return;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const double t = lengths[i] / scale, weight = (freedom + 2) / (freedom + t * t);
+    observations[i].weight_x = weight / used[i]->mm_variance.x;
+    observations[i].weight_y = weight / used[i]->mm_variance.y;
+  }
 }
 
 void set_rmsds(Lattice& lattice, const SpotList& spots) {
@@ -142,6 +164,44 @@ void predict(Lattice& lattice, const SpotList& spots, const Vec3& s0,
   }
 }
 
+/// A refinement in progress: what stays the same from one minimisation to the next.
+struct Refinement {
+  Lattice& lattice;
+  const SpotList& spots;
+  const models::Detector& detector;
+  const RefinementParams& params;
+  Vec3 s0;
+  CellFreedom freedom;
+  PanelInverses inverses;
+  std::vector<StillsObservation> observations;
+
+  Refinement(Lattice& l, const SpotList& s, const models::Beam& beam, const models::Detector& d,
+             const RefinementParams& p)
+      : lattice(l)
+      , spots(s)
+      , detector(d)
+      , params(p)
+      , s0(beam.s0())
+      , freedom(l.crystal.space_group)
+      , inverses(d) {
+    lattice.crystal.a_matrix = freedom.symmetrised(lattice.crystal.a_matrix);
+    observations = collect(lattice, spots, s0, inverses, params);
+  }
+  bool enough_spots() const {
+    const int parameters = 3 + freedom.count();
+    return static_cast<int>(observations.size()) >= params.min_nref_per_parameter * parameters;
+  }
+  void minimise_target() {
+    Mat3& a = lattice.crystal.a_matrix;
+    a = freedom.symmetrised(minimise(observations, a, freedom, s0, params.max_iterations));
+  }
+  void predict_spots() { predict(lattice, spots, s0, detector, inverses); }
+  void finish() {
+    predict_spots();
+    set_rmsds(lattice, spots);
+  }
+};
+
 } // namespace
 
 void predict_indexed(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
@@ -154,24 +214,30 @@ void predict_indexed(Lattice& lattice, const SpotList& spots, const models::Beam
 void refine_still(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
                   const models::Detector& detector, const RefinementParams& params,
                   PsiWeighting weighting) {
-  const CellFreedom freedom(lattice.crystal.space_group);
-  const Vec3 s0 = beam.s0();
-  PanelInverses inverses(detector);
-  Mat3& a = lattice.crystal.a_matrix;
-  a = freedom.symmetrised(a);
-  std::vector<StillsObservation> observations = collect(lattice, spots, s0, inverses, params);
-  const int parameters = 3 + freedom.count();
-  if (static_cast<int>(observations.size()) >= params.min_nref_per_parameter * parameters) {
-    a = freedom.symmetrised(minimise(observations, a, freedom, s0, params.max_iterations));
-    if (weighting == PsiWeighting::Estimated && observations.size() >= fewest_to_estimate)
+  Refinement refinement(lattice, spots, beam, detector, params);
+  if (refinement.enough_spots()) {
+    refinement.minimise_target();
+    if (weighting == PsiWeighting::Estimated &&
+        refinement.observations.size() >= fewest_to_estimate)
       for (int round = 0; round < 3; ++round) { // the spread itself shrinks with a better model
-        predict(lattice, spots, s0, detector, inverses);
-        estimate_psi(observations, lattice, spots, s0);
-        a = freedom.symmetrised(minimise(observations, a, freedom, s0, params.max_iterations));
+        refinement.predict_spots();
+        estimate_psi(refinement.observations, lattice, spots, refinement.s0);
+        refinement.minimise_target();
       }
   }
-  predict(lattice, spots, s0, detector, inverses);
-  set_rmsds(lattice, spots);
+  refinement.finish();
+}
+
+void refine_robustly(Lattice& lattice, const SpotList& spots, const models::Beam& beam,
+                     const models::Detector& detector, const RefinementParams& params) {
+  Refinement refinement(lattice, spots, beam, detector, params);
+  if (refinement.enough_spots())
+    for (int round = 0; round < 5; ++round) {
+      refinement.predict_spots();
+      weigh_robustly(refinement.observations, lattice, spots);
+      refinement.minimise_target();
+    }
+  refinement.finish();
 }
 
 } // namespace kilobragg::refinement

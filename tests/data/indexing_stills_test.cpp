@@ -142,14 +142,15 @@ void compare_with_dials(const Set& set, double limit_deg) {
     std::cout << set.name << " frame " << frame << ": " << angle << " deg, RMSD "
               << std::sqrt(one.ours / one.spots) << " px, DIALS "
               << std::sqrt(one.dials / one.spots) << "\n";
+    // Thaumatin frame 1, a split crystal, lies 1.1 % above: which part a spot belongs to is open.
+    EXPECT_LE(one.ours, one.dials * 1.03) << "frame " << frame;
     squares.ours += one.ours, squares.dials += one.dials, squares.spots += one.spots;
   }
   std::cout << set.name << ": worst " << worst << " deg, RMSD on DIALS's spots "
             << std::sqrt(squares.ours / squares.spots) << " px, DIALS "
             << std::sqrt(squares.dials / squares.spots) << "; "
             << 1e3 * seconds / static_cast<double>(set.spots.size()) << " CPU ms each\n";
-  // Outliers are chosen apart: systematic errors of a geometry leave a few per cent of freedom.
-  EXPECT_LE(squares.ours, squares.dials * 1.05);
+  EXPECT_LE(squares.ours, squares.dials);
 }
 
 TEST(IndexingStills, Thermolysin) {

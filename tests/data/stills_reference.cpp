@@ -123,6 +123,7 @@ void compare_predictions(const models::StillResult& ours, const IndexMap& to_our
   models::SpotList spots;
   models::Lattice lattice;
   lattice.crystal = ours.lattices.front().lattice.crystal;
+  lattice.psi_spread = ours.lattices.front().lattice.psi_spread; // it moves rays
   for (const auto& theirs : reference) {
     models::Spot spot;
     spot.panel = theirs.panel;

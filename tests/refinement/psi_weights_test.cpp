@@ -1,4 +1,4 @@
-// The spread of delta-psi, its causes, and the sharpness that intensity gives.
+// The spread of delta-psi and its causes.
 #include "kilobragg/refinement/psi_weights.hpp"
 
 #include <gtest/gtest.h>
@@ -56,22 +56,6 @@ TEST(PsiSpread, LeanIsBetweenItsLimits) {
   EXPECT_EQ((PsiSpread{1e-4, 1e-4, 0}.lean(3, 0.2)), 0);
   EXPECT_NEAR((PsiSpread{0, 0, 1e-3}.lean(3, 0.2)), 2, 1e-12);
   EXPECT_EQ((PsiSpread{0, 0, 1e-3}.lean_of(2.0, 1.3)), 0); // beyond the sphere
-}
-
-TEST(PsiSharpness, BrightForItsResolutionIsSharper) {
-  std::vector<double> d, intensity;
-  for (int i = 0; i < 40; ++i) {
-    d.push_back(2 + 0.2 * i);
-    intensity.push_back(1e4 * std::exp(-8 / (d.back() * d.back())) * (i % 2 ? 4 : 1));
-  }
-  const auto sharpness = refinement::psi_sharpness(d, intensity);
-  for (int i = 0; i + 1 < 40; i += 2) EXPECT_NEAR(sharpness[i + 1] / sharpness[i], 2, 0.05);
-}
-
-TEST(PsiSharpness, NegativeIntensitiesAreWeakest) {
-  const auto sharpness = refinement::psi_sharpness(std::vector<double>{2, 3, 4, 5, 6},
-                                                   std::vector<double>{10, 20, 30, -5, 40});
-  EXPECT_DOUBLE_EQ(sharpness[3], 0.25);
 }
 
 } // namespace

@@ -110,6 +110,23 @@ TEST_F(OneShot, ResultDoesNotDependOnTheStart) {
             1e-4);
 }
 
+TEST_F(OneShot, RobustRefinementIsNotPulledByOutliers) {
+  for (std::size_t i = 0; i < lattice.spots.size(); i += 5) { // a fifth moved by five pixels
+    models::Spot& seen = shot.spots.spots[lattice.spots[i].spot];
+    const double pixel = shot.detector.panels[seen.panel].pixel_size[0];
+    seen.px.x += 5, seen.mm.x += 5 * pixel;
+  }
+  Lattice robust = lattice;
+  const auto error = [&](const Lattice& l) {
+    return models::misorientation_deg(l.crystal.a_matrix, truth.a_matrix, identity);
+  };
+  refinement::refine_still(lattice, shot.spots, shot.beam, shot.detector, {});
+  refinement::refine_robustly(robust, shot.spots, shot.beam, shot.detector, {});
+  EXPECT_LT(error(robust), 0.3 * error(lattice));
+  EXPECT_LT(error(robust), 0.02);
+  EXPECT_GT(robust.rmsd_px, 1); // outliers still count in it: they are judged later
+}
+
 TEST_F(OneShot, WrongIndexKeepsARayFromTheSphere) {
   lattice.spots[0].hkl = {200, 0, 0}; // beyond the sphere: no prediction, left out
   refinement::refine_still(lattice, shot.spots, shot.beam, shot.detector, {});

@@ -10,9 +10,9 @@ namespace kilobragg::refinement {
 enum class OutlierAlgorithm { None, SauterPoon };
 
 /// Weight of delta-psi beside x and y. Constant: delpsi_constant for every spot, as DIALS does.
-/// Estimated: from the spread that the spots of this still show, by resolution and brightness, and
-/// from the spread of their x, y; starts from the constant. Estimated weights brought the median
-/// orientation error of simulated lysozyme stills from 0.018 to 0.012 deg (docs/indexing.md).
+/// Estimated: from the spread that the spots of this still show, by resolution, and from the spread of
+/// their x, y; starts from the constant. Estimated weights brought the median orientation error of
+/// simulated lysozyme stills from 0.018 to 0.011 deg (docs/indexing.md).
 enum class PsiWeighting { Constant, Estimated };
 
 struct RefinementParams {
@@ -31,6 +31,13 @@ struct RefinementParams {
 void refine_still(models::Lattice& lattice, const models::SpotList& spots, const models::Beam& beam,
                   const models::Detector& detector, const RefinementParams& params,
                   PsiWeighting weighting = PsiWeighting::Constant);
+
+/// As refine_still() with the constant weight of delta-psi, but no spot can pull far: x and y of each
+/// are weighed by Student's t distribution (4 degrees of freedom) of its residual length, in units of
+/// the scale that rayleigh_scale() finds. For a start from which outliers are told.
+void refine_robustly(models::Lattice& lattice, const models::SpotList& spots,
+                     const models::Beam& beam, const models::Detector& detector,
+                     const RefinementParams& params);
 
 /// Recomputes px_cal, mm_cal, s1_cal, delta_psi of every spot of the lattice from its crystal.
 void predict_indexed(models::Lattice& lattice, const models::SpotList& spots,
