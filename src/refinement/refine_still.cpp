@@ -72,7 +72,7 @@ std::vector<StillsObservation> collect(Lattice& lattice, const SpotList& spots, 
 /// Below this many spots their spread says too little to weigh by.
 constexpr std::size_t fewest_to_estimate = 15;
 /// Of the weight that independent delta-psi would have. Those of one still are not independent (its
-/// spread is not the same in all directions); simulated stills have the shortest tail of errors here.
+/// spread is not the same in all directions). Measured, not derived: docs/indexing.md.
 constexpr double psi_share = 0.4;
 
 /// Replaces weights of delta-psi and leans by those that the predicted lattice itself suggests.
