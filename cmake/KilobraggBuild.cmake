@@ -31,10 +31,6 @@ endif()
 # PRIVATE are libraries that its sources use, PUBLIC those that its headers show.
 function(kilobragg_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;ROOMS;PRIVATE;PUBLIC" ${ARGN})
-  if(NOT ROOM_SOURCES) # TRANSITION: room without sources
-    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty_${name}.cpp "")
-    set(ROOM_SOURCES ${CMAKE_CURRENT_BINARY_DIR}/empty_${name}.cpp)
-  endif()
   add_library(kilobragg_${name} ${ROOM_SOURCES})
   add_library(kilobragg::${name} ALIAS kilobragg_${name})
   set_target_properties(kilobragg_${name} PROPERTIES EXPORT_NAME ${name})

@@ -48,6 +48,7 @@ ReaderCache::Open& ReaderCache::get(const io::FrameSource& source) {
       return entries_.front();
     }
   auto reader = io::open_images(source.path, source.dataset);
+  if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
   if (entries_.size() >= most_) entries_.pop_back();
   entries_.push_front({key, std::move(reader), nullptr});
   return entries_.front();
@@ -97,12 +98,11 @@ std::string state_line(const std::string& tag, const models::StillResult& result
 }
 
 StillWorker::StillWorker(const StillsOptions& options, const io::EventIndex& index,
-                         std::shared_ptr<const models::Detector> reference, StepLog& log,
-                         Shard shard)
+                         std::optional<io::ReferenceGeometry> reference, StepLog& log, Shard shard)
     : options_(options)
     , index_(index)
-    , reference_(std::move(reference))
     , log_(log)
+    , readers_(std::move(reference))
     , processor_(options.still)
     , shard_(std::move(shard))
     , spotfinder_mask_(options.spotfinder_mask)
@@ -174,11 +174,7 @@ models::StillResult StillWorker::read_and_process(const io::Event& event) {
 
 std::shared_ptr<const models::Detector>
 StillWorker::adjusted_detector(const io::ImageReader& reader) {
-  std::shared_ptr<const models::Detector> detector = reference_;
-  if (detector)
-    require_same_panels(*detector, *reader.layout(), options_.input.reference_geometry);
-  else
-    detector = reader.detector();
+  std::shared_ptr<const models::Detector> detector = reader.detector();
   if (options_.geometry.distance)
     detector = std::make_shared<const models::Detector>(
         at_distance(*detector, reader.beam(0), *options_.geometry.distance));

@@ -5,6 +5,7 @@
 
 #include "kilobragg/io/event_index.hpp"
 #include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/reference_geometry.hpp"
 #include "kilobragg/io/shard.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 #include "kilobragg/report/run_summary.hpp"
@@ -20,18 +21,21 @@ namespace kilobragg::programs {
 /// Open readers, the most recently used first; the oldest is closed when there are too many.
 class ReaderCache {
 public:
-  explicit ReaderCache(std::size_t most = 8)
-      : most_(most) {}
+  /// Readers give the geometry of `reference` if there is one.
+  explicit ReaderCache(std::optional<io::ReferenceGeometry> reference = {}, std::size_t most = 8)
+      : reference_(std::move(reference))
+      , most_(most) {}
   /// A reader and the detector to use for its images, which whoever opens it sets.
   struct Open {
     std::string key;
     std::unique_ptr<io::ImageReader> reader;
     std::shared_ptr<const models::Detector> detector;
   };
-  /// Throws core::Error if the file cannot be opened.
+  /// Throws core::Error if the file cannot be opened, or the reference does not fit it.
   Open& get(const io::FrameSource& source);
 
 private:
+  std::optional<io::ReferenceGeometry> reference_;
   std::size_t most_;
   std::list<Open> entries_;
 };
@@ -69,10 +73,10 @@ public:
   struct Shard {
     std::string path, run;
   };
-  /// `reference` replaces the images' own detector if not null. The shard is made with the first
+  /// `reference` replaces the images' own geometry if given. The shard is made with the first
   /// event, so that ranks that only serve leave none.
   StillWorker(const StillsOptions& options, const io::EventIndex& index,
-              std::shared_ptr<const models::Detector> reference, StepLog& log, Shard shard);
+              std::optional<io::ReferenceGeometry> reference, StepLog& log, Shard shard);
   /// Whether reports hold the details of each still besides its line.
   void report_details(bool on) { report_details_ = on; }
   BatchReport work(std::int64_t first, std::int64_t count);
@@ -86,7 +90,6 @@ private:
 
   const StillsOptions& options_;
   const io::EventIndex& index_;
-  std::shared_ptr<const models::Detector> reference_;
   StepLog& log_;
   ReaderCache readers_;
   pipeline::StillProcessor processor_;

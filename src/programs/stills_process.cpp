@@ -2,7 +2,6 @@
 #include "kilobragg/programs/stills_process.hpp"
 
 #include "event_source.hpp"
-#include "geometry_overrides.hpp"
 #include "index_packing.hpp"
 #include "run_files.hpp"
 #include "still_worker.hpp"
@@ -12,6 +11,7 @@
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/lookup_mask.hpp"
+#include "kilobragg/io/reference_geometry.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
@@ -61,21 +61,30 @@ void print_tags(const io::EventIndex& index) {
   for (const auto& event : index.events) std::printf("%s\n", event_tag(index, event).c_str());
 }
 
+/// The first file that opens; null if none does. The others are counted image by image.
+std::unique_ptr<io::ImageReader> first_readable(const io::EventIndex& index) {
+  for (std::size_t i = 0; i < index.sources.size() - index.failed.size(); ++i) {
+    try {
+      return io::open_images(index.sources[i].path, index.sources[i].dataset);
+    } catch (const core::Error&) {
+      // Its images say so, each in its exit state.
+    }
+  }
+  return nullptr;
+}
+
 /// Masks and reference geometry that do not fit the images are said before work starts.
 void check_first_image(const io::EventIndex& index, const StillsOptions& options) {
   const bool reference = !options.input.reference_geometry.empty();
   if (!reference && options.spotfinder_mask.empty() && options.integration_mask.empty()) return;
-  const auto event = std::find_if(index.events.begin(), index.events.end(), [&](const auto& e) {
-    return failure_of(index, e.source) == nullptr;
-  });
-  if (event == index.events.end()) return;
-  const auto& source = index.sources[event->source];
-  const auto layout = io::open_images(source.path, source.dataset)->layout();
+  auto reader = first_readable(index);
+  if (!reader) return;
+  if (reference)
+    reader = io::replace_geometry(std::move(reader),
+                                  io::read_reference_geometry(options.input.reference_geometry));
+  const auto layout = reader->layout();
   for (const std::string& mask : {options.spotfinder_mask, options.integration_mask})
     if (!mask.empty()) io::read_lookup_mask(mask, *layout);
-  if (reference)
-    require_same_panels(*read_reference_geometry(options.input.reference_geometry), *layout,
-                        options.input.reference_geometry);
 }
 
 /// On rank 0: reads options and inputs; anything wrong is said here, before work starts.
@@ -193,10 +202,10 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
   if (options.output.debug_logs) steps.open_steps(options.output.directory + "/debug", comm.rank());
   if (!options.output.logging_dir.empty())
     steps.open_details(options.output.logging_dir, comm.rank());
-  const auto reference = options.input.reference_geometry.empty()
-                             ? nullptr
-                             : read_reference_geometry(options.input.reference_geometry);
-  StillWorker worker(options, plan.index, reference, steps,
+  std::optional<io::ReferenceGeometry> reference;
+  if (!options.input.reference_geometry.empty())
+    reference = io::read_reference_geometry(options.input.reference_geometry);
+  StillWorker worker(options, plan.index, std::move(reference), steps,
                      {shard_path(options.output, comm.rank()), run_header(plan.phil)});
   worker.report_details(plan.log_level == "debug");
   const auto total = run_events(comm, plan, worker);
