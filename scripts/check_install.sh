@@ -12,5 +12,5 @@ for program in stills_process merge simulate_stills; do
 done
 cmake -S examples/library -B "$scratch/example" -DCMAKE_PREFIX_PATH="$scratch/prefix" >/dev/null
 cmake --build "$scratch/example" >/dev/null
-"$scratch/example/find_spots" /no/such/file && exit 1 || true
+if "$scratch/example/find_spots" /no/such/file 2>/dev/null; then exit 1; fi
 echo "install: programs run, a project builds against the package"

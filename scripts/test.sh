@@ -15,5 +15,7 @@ echo "== build"
 cmake --build build-ci
 echo "== every header alone"
 cmake --build build-ci --target headers_alone
+echo "== install"
+scripts/check_install.sh build-ci
 echo "== tests"
 ctest --test-dir build-ci -j "$(nproc)" -LE data --output-on-failure
