@@ -107,15 +107,5 @@ TEST(Geometry, DistanceMovesAllPanelsAlongTheBeam) {
   }
 }
 
-TEST(Geometry, ReferenceMustHaveTheSamePanels) {
-  models::ImageLayout other;
-  other.panels = {{0, 195, 195, 200}, {195 * 200, 195, 195, 200}};
-  EXPECT_NO_THROW(require_same_panels(two_panels(90), other, "ref.expt"));
-  other.panels[1].height = 201;
-  EXPECT_THROW(require_same_panels(two_panels(90), other, "ref.expt"), core::Error);
-  other.panels.pop_back();
-  EXPECT_THROW(require_same_panels(two_panels(90), other, "ref.expt"), core::Error);
-}
-
 } // namespace
 } // namespace kilobragg::programs
