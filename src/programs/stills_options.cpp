@@ -21,7 +21,7 @@ void declare_input(OptionSet& set, InputOptions& input) {
   set.add("input.show_image_tags", input.show_image_tags, "Print the tags of all images and stop.");
   set.add("input.max_images", input.max_images, "Process only so many images.");
   set.add("input.reference_geometry", input.reference_geometry,
-          "Take the detector from this .expt instead of from the images.");
+          "Take the positions of the panels from this .expt instead of from the images.");
   set.add("input.ignore_gain_mismatch", input.ignore_gain_mismatch,
           "Go on although both the detector model and spotfinder.threshold.dispersion.gain give a "
           "gain other than 1.");

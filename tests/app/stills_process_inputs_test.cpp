@@ -1,0 +1,215 @@
+// stills_process on inputs that are wrong, each said and harmless to the others, and on geometry,
+// masks and lists of experiments that come from elsewhere.
+#include "support/stills_process_runs.hpp"
+
+#include <fstream>
+
+namespace kilobragg::programs {
+namespace {
+
+class StillsInputs : public StillsProcess {
+protected:
+  static void SetUpTestSuite() {
+    StillsProcess::SetUpTestSuite();
+    write_images(path("good.h5"), 2);
+  }
+
+  /// A copy of good.h5 that `change` has changed.
+  template <typename Change>
+  static void write_changed(const std::string& name, const Change& change) {
+    fs::copy_file(path("good.h5"), path(name), fs::copy_options::overwrite_existing);
+    const hid_t file = H5Fopen(path(name).c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    change(file);
+    H5Fclose(file);
+  }
+
+  static void write_mask(hid_t file, const char* name, hsize_t rows, hsize_t columns,
+                         const std::vector<std::int32_t>& values) {
+    const hsize_t shape[2] = {rows, columns};
+    const hid_t space = H5Screate_simple(2, shape, nullptr);
+    const hid_t data =
+        H5Dcreate2(file, name, H5T_NATIVE_INT32, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5Dwrite(data, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+    H5Dclose(data);
+    H5Sclose(space);
+  }
+  static void write_mask_file(const std::string& name, hsize_t rows, hsize_t columns,
+                              const std::vector<std::int32_t>& values) {
+    const hid_t file = H5Fcreate(path(name).c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    write_mask(file, "mask", rows, columns, values);
+    H5Fclose(file);
+  }
+
+  static void remove_geometry(hid_t file) {
+    H5Ldelete(file, "/entry/instrument/detector/module_000", H5P_DEFAULT);
+  }
+  /// Pixels under a filter of which no plugin is known.
+  static void use_unknown_filter(hid_t file) {
+    H5Ldelete(file, "/entry/data/data", H5P_DEFAULT);
+    const hsize_t shape[3] = {2, testing::drawn_size, testing::drawn_size};
+    const hsize_t chunk[3] = {1, testing::drawn_size, testing::drawn_size};
+    const hid_t plist = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(3, shape, nullptr);
+    H5Pset_chunk(plist, 3, chunk);
+    H5Pset_filter(plist, 31999, H5Z_FLAG_OPTIONAL, 0, nullptr);
+    const hid_t data = H5Dcreate2(file, "/entry/data/data", H5T_NATIVE_INT32, space, H5P_DEFAULT,
+                                  plist, H5P_DEFAULT);
+    for (hsize_t frame = 0; frame < 2; ++frame) {
+      const hsize_t offset[3] = {frame, 0, 0};
+      H5Dwrite_chunk(data, H5P_DEFAULT, 0, offset, 4, "nope");
+    }
+    H5Dclose(data);
+    H5Sclose(space);
+    H5Pclose(plist);
+  }
+
+  /// Processes `bad` beside run_1.h5: its images fail with `message`, those of run_1.h5 are as ever.
+  static void expect_said_and_harmless(const std::string& bad, const std::string& message) {
+    SCOPED_TRACE(bad);
+    const std::string out = path("beside_" + bad);
+    const auto finished =
+        run(known_symmetry + path(bad) + " " + path("run_1.h5") + " output_dir=" + out, 2);
+    EXPECT_EQ(finished.status, 0) << finished.out;
+    EXPECT_TRUE(has(finished.out, message)) << finished.out;
+    EXPECT_TRUE(has(finished.out, "= inputs")) << finished.out;
+    int integrated = 0, failed = 0;
+    for (const auto& [key, still] : results(out)) {
+      if (key.rfind("run_1.h5", 0) == 0)
+        integrated += still.state == models::ExitState::IntegrateOk;
+      else
+        failed += still.state == models::ExitState::PreprocessException;
+    }
+    EXPECT_EQ(integrated, 5);
+    EXPECT_GE(failed, 1);
+  }
+
+  static std::map<std::string, models::StillResult> process(const std::string& arguments,
+                                                            const std::string& out) {
+    const auto finished = run(known_symmetry + arguments + " output_dir=" + path(out));
+    EXPECT_EQ(finished.status, 0) << finished.out;
+    return results(path(out));
+  }
+  static void expect_refused(const std::string& arguments, const std::string& part) {
+    const auto finished = run(known_symmetry + arguments + " output_dir=" + path("never"));
+    EXPECT_EQ(finished.status, 2) << finished.out;
+    EXPECT_TRUE(has(finished.out, part)) << finished.out;
+    EXPECT_FALSE(fs::exists(path("never")));
+  }
+};
+
+TEST_F(StillsInputs, WhatIsWrongWithOneFileIsSaidAndHarmsNoOther) {
+  write_changed("no_geometry.h5", remove_geometry);
+  expect_said_and_harmless("no_geometry.h5", "has no geometry");
+  write_changed("unknown_filter.h5", use_unknown_filter);
+  expect_said_and_harmless("unknown_filter.h5", "HDF5 filter 31999");
+  write_changed("elsewhere.h5", [](hid_t file) {
+    H5Lmove(file, "/entry/data/data", file, "/entry/images", H5P_DEFAULT, H5P_DEFAULT);
+  });
+  expect_said_and_harmless("elsewhere.h5", "has no images in /entry/data");
+  write_changed("wrong_mask.h5", [](hid_t file) {
+    write_mask(file, "/entry/instrument/detector/pixel_mask", 20, 30,
+               std::vector<std::int32_t>(600));
+  });
+  expect_said_and_harmless("wrong_mask.h5", "has the wrong shape (20 x 30");
+}
+
+TEST_F(StillsInputs, AWrongDataSetInAList) {
+  const auto first = process(path("good.h5"), "listed");
+  std::string list = core::read_text_file(path("listed/idx-0000_integrated.expt"));
+  const std::string right = "/entry/data/data";
+  for (std::size_t at = 0; (at = list.find(right, at)) != std::string::npos;)
+    list.replace(at, right.size(), "/entry/data/none");
+  std::ofstream(path("wrong.expt")) << list;
+  expect_said_and_harmless("wrong.expt", "has no data set /entry/data/none");
+}
+
+TEST_F(StillsInputs, LookupMasksThatDoNotFitAreRefused) {
+  write_mask_file("small_mask.h5", 20, 30, std::vector<std::int32_t>(600));
+  for (const std::string option : {"spotfinder.lookup.mask=", "integration.lookup.mask="}) {
+    expect_refused(option + path("small_mask.h5") + " " + path("good.h5"),
+                   "has the wrong shape (20 x 30");
+    expect_refused(option + path("small_mask.h5") + ":/none " + path("good.h5"),
+                   "no data set /none");
+  }
+}
+
+TEST_F(StillsInputs, LookupMasksHideTheirPixels) {
+  constexpr std::size_t size = testing::drawn_size;
+  std::vector<std::int32_t> left(size * size);
+  for (std::size_t i = 0; i < left.size(); ++i) left[i] = i % size < size / 4;
+  write_mask_file("left.h5", size, size, left);
+  const auto masked =
+      process("spotfinder.lookup.mask=" + path("left.h5") +
+                  " integration.lookup.mask=" + path("left.h5") + ":/mask " + path("good.h5"),
+              "masked");
+  const auto whole = process(path("good.h5"), "unmasked");
+  for (const auto& [key, still] : masked) {
+    EXPECT_LT(still.spots.size(), whole.at(key).spots.size());
+    for (const auto& spot : still.spots.spots) EXPECT_GE(spot.box.x0, int(size / 4));
+  }
+}
+
+TEST_F(StillsInputs, ImagesWithoutGeometryTakeThatOfAReference) {
+  write_changed("bare.h5", remove_geometry);
+  const auto whole = process(path("good.h5"), "reference");
+  const std::string reference =
+      "input.reference_geometry=" + path("reference/idx-0000_refined.expt ");
+  const auto bare = process(reference + path("bare.h5"), "bare");
+  ASSERT_EQ(bare.size(), 2U);
+  for (const auto& [key, still] : whole) {
+    EXPECT_EQ(still.state, models::ExitState::IntegrateOk);
+    expect_same(still, bare.at("bare" + key.substr(key.find('.'))));
+  }
+}
+
+TEST_F(StillsInputs, AReferenceOfAnotherDetectorIsRefused) {
+  process(path("good.h5"), "fitting");
+  std::string text = core::read_text_file(path("fitting/idx-0000_refined.expt"));
+  const auto size = text.find("800", text.find("image_size"));
+  ASSERT_NE(size, std::string::npos);
+  std::ofstream(path("other.expt")) << text.replace(size, 3, "810");
+  expect_refused("reference_geometry=" + path("other.expt ") + path("good.h5"),
+                 "is it the geometry of another detector");
+  expect_refused("reference_geometry=" + path("absent.expt ") + path("good.h5"), "absent.expt");
+}
+
+TEST_F(StillsInputs, OwnExperimentListsAreInputsAgain) {
+  const auto first = process(path("good.h5"), "once");
+  for (const std::string name : {"strong", "indexed", "refined", "integrated"}) {
+    SCOPED_TRACE(name);
+    const auto again = process(path("once/idx-0000_" + name + ".expt"), "again_" + name);
+    ASSERT_EQ(again.size(), first.size());
+    for (const auto& [key, still] : first) expect_same(still, again.at(key));
+  }
+}
+
+TEST_F(StillsInputs, ListsFindImagesThatMovedWithThem) {
+  fs::create_directories(path("tree"));
+  fs::copy_file(path("good.h5"), path("tree/moving.h5"));
+  const auto first = process(path("tree/moving.h5"), "tree/out");
+  fs::rename(path("tree"), path("grove"));
+  const auto again = process(path("grove/out/idx-0000_integrated.expt"), "moved");
+  ASSERT_EQ(again.size(), first.size());
+  for (const auto& [key, still] : first) expect_same(still, again.at(key));
+}
+
+TEST_F(StillsInputs, TwoGainsAreRefusedUnlessMeant) {
+  process(path("good.h5"), "one_gain");
+  std::string text = core::read_text_file(path("one_gain/idx-0000_refined.expt"));
+  const std::string one = "\"gain\":1.0";
+  const auto at = text.find(one);
+  ASSERT_NE(at, std::string::npos);
+  std::ofstream(path("gain_2.expt")) << text.replace(at, one.size(), "\"gain\":2.0");
+  const std::string image = known_symmetry + path("gain_2.expt ");
+  const std::string gain = "spotfinder.threshold.dispersion.gain=2 ";
+  const auto refused = run(image + gain + "output_dir=" + path("two_gains"));
+  EXPECT_EQ(refused.status, 3) << refused.out;
+  EXPECT_TRUE(has(refused.out, "the detector's gain is 2 and")) << refused.out;
+  EXPECT_TRUE(has(refused.out, "input.ignore_gain_mismatch=True")) << refused.out;
+  const auto meant =
+      run(image + gain + "ignore_gain_mismatch=True output_dir=" + path("meant_gains"));
+  EXPECT_EQ(meant.status, 0) << meant.out;
+  EXPECT_EQ(run(image + "output_dir=" + path("detector_gain")).status, 0);
+}
+
+} // namespace
+} // namespace kilobragg::programs
