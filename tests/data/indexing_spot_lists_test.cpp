@@ -1,9 +1,11 @@
 // Known-cell orientation search on real spot lists, against the orientations of the references.
 #include "support/csv_table.hpp"
+#include "support/measured.hpp"
 #include "support/test_data.hpp"
 
 #include "kilobragg/indexing/indexer.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -82,10 +84,16 @@ Tally run(const SpotLists& lists, double limit_deg, std::size_t fewest_spots,
   return tally;
 }
 
+void record(const std::string& name, const Tally& tally) {
+  testing::record("spot_lists", fmt::format("| {} | {} | {} | {} | {} |", name, tally.frames,
+                                            tally.indexed, tally.referenced, tally.right));
+}
+
 TEST(SpotLists, Lysozyme) {
   KILOBRAGG_NEEDS_TEST_DATA();
   const SpotLists lists = read_spot_lists("lysozyme_cspad_ld91");
   const Tally tally = run(lists, 0.3, 12, lists.params.space_group.proper_rotations());
+  record("lysozyme LD91", tally);
   EXPECT_GE(tally.right, 0.98 * tally.referenced);
 }
 
@@ -94,6 +102,7 @@ TEST(SpotLists, CopperNitriteReductase) {
   const SpotLists lists = read_spot_lists("cunir_i24");
   const Tally tally =
       run(lists, 0.3, 0, lists.params.space_group.lattice_rotations(lists.params.unit_cell));
+  record("CuNiR I24", tally);
   EXPECT_EQ(tally.referenced, 5);
   EXPECT_EQ(tally.right, 5);
 }
@@ -102,6 +111,7 @@ TEST(SpotLists, Serotonin2BReceptor) {
   KILOBRAGG_NEEDS_TEST_DATA();
   const SpotLists lists = read_spot_lists("ht2b_cspad");
   const Tally tally = run(lists, 1.5, 0, lists.params.space_group.proper_rotations());
+  record("5-HT2B CSPAD", tally);
   EXPECT_EQ(tally.frames, 35);
   EXPECT_EQ(tally.referenced, 17);
   EXPECT_EQ(tally.right, 17);

@@ -1,4 +1,5 @@
 // The nanoBragg images processed and merged by the programs themselves, without a reference.
+#include "support/measured.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/test_data.hpp"
 
@@ -7,6 +8,7 @@
 #include "kilobragg/programs/merge.hpp"
 #include "kilobragg/programs/stills_process.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +28,13 @@ nlohmann::json merged(const std::string& folder, const std::string& multiplicity
              {"input.path=" + folder, "output.output_dir=" + folder, "merging.d_min=2.0",
               "merging.merge_anomalous=True", "merging.minimum_multiplicity=" + multiplicity,
               "statistics.truth.mtz_file=" + truth.string()});
-  return nlohmann::json::parse(core::read_text_file(folder + "/iobs.json"));
+  const auto json = nlohmann::json::parse(core::read_text_file(folder + "/iobs.json"));
+  const auto& found = json["truth"];
+  kilobragg::testing::record("merge",
+                             fmt::format("| {} | {:.3f} | {:.3f} | {:.1f} % |", multiplicity,
+                                         found["cc"].get<double>(), found["r1"].get<double>(),
+                                         100 * found["completeness"].get<double>()));
+  return json;
 }
 
 TEST(MergeFromImages, BeatsProcessHklWithoutReference) {

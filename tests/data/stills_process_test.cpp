@@ -1,5 +1,6 @@
 // stills_process end to end on real images: exit states, and agreement with DIALS and the truth.
 #include "stills_reference.hpp"
+#include "support/measured.hpp"
 #include "support/test_data.hpp"
 
 #include "kilobragg/io/shard.hpp"
@@ -46,14 +47,6 @@ SetRun run_set(const std::string& set, const std::string& more = "") {
     });
   fs::remove_all(out);
   return run;
-}
-
-/// A row of a table in docs/validation.md: appended to <table>.md in the folder that
-/// KILOBRAGG_VALIDATION_DIR names, where scripts/validate.sh collects it.
-void record(const std::string& table, const std::string& row) {
-  std::printf("%s\n", row.c_str());
-  if (const char* directory = std::getenv("KILOBRAGG_VALIDATION_DIR"))
-    std::ofstream(fs::path(directory) / (table + ".md"), std::ios::app) << row << "\n";
 }
 
 double median(std::vector<double> values) {
