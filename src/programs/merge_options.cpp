@@ -223,6 +223,12 @@ void validate(const MergeOptions& o) {
                 o.minimum_multiplicity);
   core::require(o.nearness_width > 0, "merging.nearness_width={} (must be above 0)",
                 o.nearness_width);
+  core::require(o.resolution_scalar > 0, "scaling.resolution_scalar={} (must be above 0)",
+                o.resolution_scalar);
+  core::require(o.self.max_cycles >= 1, "scaling.self.max_cycles={} (at least 1)",
+                o.self.max_cycles);
+  core::require(o.self.b_sigma >= 0, "scaling.self.b_sigma={} (must not be below 0)",
+                o.self.b_sigma);
   core::require(
       o.effective_algorithm() != ScalingAlgorithm::Mark0 || !o.model.empty(),
       "scaling.algorithm=mark0 needs a reference (scaling.model is not set); give one, or "

@@ -334,6 +334,22 @@ void validate_known_symmetry(const StillsOptions& options) {
       params.unit_cell.to_string(), params.space_group.hm(), problem);
 }
 
+/// Limits that no spot can meet.
+void validate_spot_filter(const spotfinding::SpotFilterParams& filter) {
+  core::require(!filter.min_spot_size || *filter.min_spot_size > 0,
+                "spotfinder.filter.min_spot_size={} must be 1 or more",
+                filter.min_spot_size.value_or(0));
+  core::require(filter.max_spot_size > 0 &&
+                    filter.max_spot_size >= filter.min_spot_size.value_or(0),
+                "spotfinder.filter.max_spot_size={} leaves no spot (it is below 1 or "
+                "spotfinder.filter.min_spot_size)",
+                filter.max_spot_size);
+  core::require(!filter.d_min || !filter.d_max || *filter.d_min < *filter.d_max,
+                "spotfinder.filter.d_min={} leaves no spot (spotfinder.filter.d_max={} is not "
+                "above it) are they exchanged?",
+                filter.d_min.value_or(0), filter.d_max.value_or(0));
+}
+
 } // namespace
 
 void StillsOptions::declare(OptionSet& set) {
@@ -369,6 +385,10 @@ void StillsOptions::validate() const {
   core::require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
                 "spotfinder.threshold.dispersion.gain={} must be above 0",
                 still.spotfinder.dispersion.gain.value_or(0));
+  validate_spot_filter(still.spotfinder.filter);
+  core::require(!geometry.distance || *geometry.distance > 0,
+                "geometry.detector.distance={} must be above 0 (mm)",
+                geometry.distance.value_or(0));
   core::require(!geometry.wavelength || *geometry.wavelength > 0,
                 "geometry.beam.wavelength={} must be above 0 (angstrom)",
                 geometry.wavelength.value_or(0));

@@ -106,6 +106,12 @@ TEST_F(MergeApp, HelpAndUnknownOptions) {
   expect_refused(usual() + "merging.minimum_multiplicty=3", 2, {"merging.minimum_multiplicity"});
 }
 
+TEST_F(MergeApp, RefusesNumbersThatCannotBe) {
+  for (const char* option : {"merging.d_min=0", "scaling.resolution_scalar=0",
+                             "scaling.self.max_cycles=0", "scaling.self.b_sigma=-1"})
+    expect_refused(usual() + option, 2, {option});
+}
+
 TEST_F(MergeApp, RefusesMissingInput) {
   expect_refused(out() + " merging.d_min=2", 2, {"input.path"});
   expect_refused(in() + out(), 2, {"merging.d_min"});

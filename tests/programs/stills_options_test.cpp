@@ -136,5 +136,16 @@ TEST(StillsOptions, ContradictionsAreSaidBeforeWorkStarts) {
   EXPECT_EQ(refusal("dispatch.index=False"), "accepted");
 }
 
+TEST(StillsOptions, LimitsThatNothingCanMeetAreRefused) {
+  const std::string spots_only = "dispatch.index=False\n";
+  for (const char* option : {"min_spot_size=0", "min_spot_size=-1", "max_spot_size=0",
+                             "geometry.detector.distance=0", "geometry.detector.distance=-100"})
+    EXPECT_TRUE(has(refusal(spots_only + option), option)) << refusal(spots_only + option);
+  EXPECT_TRUE(has(refusal(spots_only + "min_spot_size=10\nmax_spot_size=9"), "max_spot_size=9"));
+  EXPECT_TRUE(has(refusal(spots_only + "filter.d_min=10\nfilter.d_max=2"), "filter.d_max=2"));
+  EXPECT_EQ(refusal(spots_only + "min_spot_size=9\nmax_spot_size=9"), "accepted");
+  EXPECT_EQ(refusal(spots_only + "filter.d_min=2\nfilter.d_max=10"), "accepted");
+}
+
 } // namespace
 } // namespace kilobragg::programs
