@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <unordered_map>
 
 namespace kilobragg::io {
 namespace {
@@ -64,8 +65,11 @@ private:
     const auto place = model(experiment, "detector", &index);
     if (!place) experiment.bad("has no 'detector'");
     auto& known = detectors_[index];
-    if (!known) known = std::make_shared<models::Detector>(detector_from_json(*place));
-    return known;
+    if (known) return known;
+    // DIALS writes a detector per image even where all are the same.
+    auto& same = distinct_[place->value];
+    if (!same) same = std::make_shared<models::Detector>(detector_from_json(*place));
+    return known = same;
   }
 
   void add(const JsonPlace& place, std::vector<Experiment>& experiments) {
@@ -109,16 +113,16 @@ private:
     const auto frames = set.get_or("single_file_indices", std::vector<std::int64_t>());
     if (!frames.empty() && frames.size() != paths.size())
       set.bad("has 'images' and 'single_file_indices' of different lengths");
-    std::vector<std::string> relative, datasets, content_ids;
+    std::vector<std::string> absolute, datasets, content_ids;
     if (set.has("params") && set.need("params").has("kilobragg")) {
       const JsonPlace own = set.need("params").need("kilobragg");
-      relative = own.get_or("relative_images", relative);
+      absolute = own.get_or("absolute_images", absolute);
       datasets = own.get_or("datasets", datasets);
       content_ids = own.get_or("content_ids", content_ids);
     }
     std::vector<ImageSource> images(paths.size());
     for (std::size_t i = 0; i < paths.size(); ++i) {
-      images[i].path = locate(paths[i], i < relative.size() ? relative[i] : "");
+      images[i].path = locate(paths[i], i < absolute.size() ? absolute[i] : "");
       if (i < frames.size()) images[i].frame = frames[i];
       if (i < datasets.size()) images[i].dataset = datasets[i];
       if (i < content_ids.size()) images[i].content_id = content_ids[i];
@@ -145,17 +149,15 @@ private:
     return images;
   }
 
-  /// The path as it stands if it exists; else relative to the .expt, if it exists there; else as it
-  /// stands, since only those who read pixels need the file.
-  std::string locate(const std::string& path, const std::string& relative) {
+  /// The path, relative to the .expt unless absolute, if it exists; else `other`, if that exists; else
+  /// the path all the same, since only those who read pixels need the file.
+  std::string locate(const std::string& path, const std::string& other) {
     const auto [it, is_new] = located_.try_emplace(path, path);
     if (!is_new) return it->second;
     std::error_code ignored;
-    const fs::path absolute = (directory_ / path).lexically_normal(); // absolute paths stay
-    const fs::path beside = (directory_ / relative).lexically_normal();
-    it->second = absolute.string();
-    if (!relative.empty() && !fs::exists(absolute, ignored) && fs::exists(beside, ignored))
-      it->second = beside.string();
+    it->second = (directory_ / path).lexically_normal().string();
+    if (!other.empty() && !fs::exists(it->second, ignored) && fs::exists(other, ignored))
+      it->second = other;
     return it->second;
   }
 
@@ -164,6 +166,7 @@ private:
   fs::path directory_;
   std::map<std::int64_t, std::size_t> users_, taken_; ///< experiments per image set
   std::map<std::int64_t, std::shared_ptr<const models::Detector>> detectors_;
+  std::unordered_map<Json, std::shared_ptr<const models::Detector>> distinct_;
   std::map<std::int64_t, std::vector<ImageSource>> sources_;
   std::map<std::string, std::string> located_;
 };

@@ -45,11 +45,14 @@ private:
 
 Json imageset_to_json(const models::ImageSource& source, const fs::path& directory) {
   const fs::path image = fs::absolute(source.path).lexically_normal();
-  Json json = {{"__id__", "ImageSet"}, {"images", {image.string()}}};
+  // Empty where the two share no root.
+  const fs::path relative = image.lexically_relative(directory);
+  Json json = {{"__id__", "ImageSet"},
+               {"images", {(relative.empty() ? image : relative).string()}}};
   if (!source.dataset.empty() || source.frame > 0) json["single_file_indices"] = {source.frame};
   for (const char* key : {"mask", "gain", "pedestal", "dx", "dy"}) json[key] = nullptr;
   json["params"] = {{"kilobragg",
-                     {{"relative_images", {image.lexically_relative(directory).string()}},
+                     {{"absolute_images", {image.string()}},
                       {"datasets", {source.dataset}},
                       {"content_ids", {source.content_id}}}}};
   return json;

@@ -292,13 +292,33 @@ TEST(Experiments, ImagesAreFoundAfterTheTreeMoved) {
   e.source.path = (before / "images" / "run.h5").string();
   write_experiments({e}, (before / "out" / "a.expt").string());
   const json file = json::parse(core::read_text_file((before / "out" / "a.expt").string()));
-  EXPECT_EQ(file["imageset"][0]["images"][0], e.source.path);
-  EXPECT_EQ(file["imageset"][0]["params"]["kilobragg"]["relative_images"][0], "../images/run.h5");
+  EXPECT_EQ(file["imageset"][0]["images"][0], "../images/run.h5");
+  EXPECT_EQ(file["imageset"][0]["params"]["kilobragg"]["absolute_images"][0], e.source.path);
   EXPECT_EQ(read_experiments((before / "out" / "a.expt").string())[0].source.path, e.source.path);
   const auto after = folder.path() / "after";
   std::filesystem::rename(before, after);
   EXPECT_EQ(read_experiments((after / "out" / "a.expt").string())[0].source.path,
             (after / "images" / "run.h5").string());
+  // The list alone moved: the absolute path still leads to the image.
+  std::filesystem::rename(after, before);
+  write_experiments({e}, (before / "out" / "b.expt").string());
+  std::filesystem::create_directories(folder.path() / "elsewhere" / "deep");
+  std::filesystem::rename(before / "out" / "b.expt",
+                          folder.path() / "elsewhere" / "deep" / "b.expt");
+  const auto moved = folder.path() / "elsewhere" / "deep" / "b.expt";
+  EXPECT_EQ(read_experiments(moved.string())[0].source.path, e.source.path);
+}
+
+TEST(Experiments, EqualDetectorsAreOne) {
+  json file = old_style();
+  file["detector"].push_back(file["detector"][0]);
+  file["experiment"].push_back(file["experiment"][0]);
+  file["experiment"].back()["detector"] = file["detector"].size() - 1;
+  const auto list = parse_experiments(file.dump(), "x");
+  EXPECT_EQ(list.front().detector, list.back().detector);
+  file["detector"].back()["panels"][0]["thickness"] = 77.0;
+  const auto differing = parse_experiments(file.dump(), "x");
+  EXPECT_NE(differing.front().detector, differing.back().detector);
 }
 
 TEST(Experiments, ImageSetsOfManyImages) {

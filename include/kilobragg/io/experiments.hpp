@@ -9,15 +9,15 @@
 
 namespace kilobragg::io {
 
-/// Parses an .expt, whose path `name` is. Models shared in the file are shared in memory. One
-/// experiment without a crystal over an image set of n images becomes n experiments. An image whose
-/// absolute path does not exist is looked for relative to the .expt. Throws core::Error naming
-/// `name`, the object and the key.
+/// Parses an .expt, whose path `name` is. Equal detectors are shared in memory. One experiment
+/// without a crystal over an image set of n images becomes n experiments. Images are looked for
+/// relative to the .expt, then at their absolute paths. Throws core::Error naming `name`, the object
+/// and the key.
 std::vector<models::Experiment> parse_experiments(const std::string& text, const std::string& name);
 std::vector<models::Experiment> read_experiments(const std::string& path);
 
-/// The JSON text of an experiment list. Image paths are written relative to `directory` (where the
-/// .expt will lie) in imageset "params" beside the absolute ones that DIALS reads from "images".
+/// The JSON text of an experiment list. Image paths in "images" are relative to `directory`, where the
+/// .expt will lie (DIALS follows them); the absolute ones stand beside, in the imageset's "params".
 std::string format_experiments(const std::vector<models::Experiment>& experiments,
                                const std::string& directory);
 /// Writes to a temporary file beside `path` and renames it. Throws core::Error (disk full, ...).
