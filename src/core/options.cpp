@@ -254,18 +254,25 @@ std::string OptionSet::to_phil(bool changed_only) const {
 }
 
 std::string OptionSet::help() const {
-  std::string text, group;
-  for (std::size_t i = 0; i < options_.size(); ++i) {
-    const Option& option = options_[i];
-    const std::string first = option.path.substr(0, option.path.find('.'));
-    if (first != group) {
-      text += fmt::format("\n{}\n", first);
-      group = first;
+  const auto group_of = [](const Option& option) {
+    return option.path.substr(0, option.path.find('.'));
+  };
+  std::vector<std::string> groups; // in the order in which options first name them
+  for (const Option& option : options_)
+    if (std::find(groups.begin(), groups.end(), group_of(option)) == groups.end())
+      groups.push_back(group_of(option));
+  std::string text;
+  for (const std::string& group : groups) {
+    text += fmt::format("\n{}\n", group);
+    for (std::size_t i = 0; i < options_.size(); ++i) {
+      const Option& option = options_[i];
+      if (group_of(option) != group) continue;
+      text +=
+          fmt::format("  {} = {}  [{}]\n", option.path, defaults_[i],
+                      option.choices.empty() ? option.type
+                                             : fmt::format("{}", fmt::join(option.choices, " | ")));
+      text += wrapped(option.help, 6, 96);
     }
-    text += fmt::format(
-        "  {} = {}  [{}]\n", option.path, defaults_[i],
-        option.choices.empty() ? option.type : fmt::format("{}", fmt::join(option.choices, " | ")));
-    text += wrapped(option.help, 6, 96);
   }
   return text;
 }

@@ -151,6 +151,17 @@ TEST(Options, HelpNamesEveryOptionDefaultAndChoice) {
   EXPECT_TRUE(has(text, "algorithm = dispersion_extended  [dispersion | dispersion_extended]"));
 }
 
+TEST(Options, HelpShowsEachGroupOnce) {
+  bool a = false, b = false, c = false;
+  OptionSet options;
+  options.add("first.one", a, "1");
+  options.add("second.two", b, "2");
+  options.add("first.three", c, "3");
+  const auto text = options.help();
+  EXPECT_EQ(text.find("\nfirst\n"), text.rfind("\nfirst\n"));
+  EXPECT_LT(text.find("first.three"), text.find("second.two"));
+}
+
 TEST(Options, DeclaringTwiceIsAMistake) {
   Target t;
   EXPECT_THROW(t.options.add("output.output_dir", t.directory, "again"), Error);
