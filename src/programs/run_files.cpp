@@ -6,7 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 namespace kilobragg::programs {
 namespace {
@@ -24,14 +26,32 @@ std::string composite_name(std::string name) {
   return name.replace(at, 2, "idx-{:04d}");
 }
 
-/// What an earlier run may have left: idx-0003.shard and files derived from it.
-bool is_result(const fs::path& path) {
-  const std::string name = path.filename().string();
-  const auto digits_end = name.find_first_not_of("0123456789", 4);
-  if (name.rfind("idx-", 0) != 0 || digits_end == std::string::npos || digits_end < 8) return false;
-  const std::string extension = path.extension().string();
-  return name[digits_end] == '_' ? extension == ".expt" || extension == ".refl"
-                                 : name.substr(digits_end) == ".shard";
+/// The number in idx-0003.shard or idx-0003_refined.expt; none in other names.
+std::optional<int> result_number(const fs::path& path) {
+  const std::string name = path.filename().string(), extension = path.extension().string();
+  const auto end = name.find_first_not_of("0123456789", 4);
+  if (name.rfind("idx-", 0) != 0 || end == std::string::npos || end < 8 || end > 12) return {};
+  const bool derived = name[end] == '_' && (extension == ".expt" || extension == ".refl");
+  if (!derived && name.substr(end) != ".shard") return {};
+  return std::stoi(name.substr(4, end - 4));
+}
+
+bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
+
+/// A shard from which nothing was derived; empty if there is none. With no composites asked for,
+/// their absence tells nothing.
+fs::path shard_left_alone(const std::vector<fs::path>& results, const OutputOptions& output) {
+  const auto names = composite_names(output);
+  if (names.strong.empty() && names.indexed.empty() && names.refined.empty() &&
+      names.integrated.empty())
+    return {};
+  for (const fs::path& shard : results) {
+    const auto derived = [&shard](const fs::path& other) {
+      return !is_shard(other) && result_number(other) == result_number(shard);
+    };
+    if (is_shard(shard) && std::none_of(results.begin(), results.end(), derived)) return shard;
+  }
+  return {};
 }
 
 } // namespace
@@ -53,8 +73,29 @@ void prepare_output(const OutputOptions& output) {
                 error ? error.message() : "a file is in the way");
   std::vector<fs::path> old;
   for (const auto& entry : fs::directory_iterator(output.directory))
-    if (is_result(entry.path())) old.push_back(entry.path());
+    if (result_number(entry.path())) old.push_back(entry.path());
+  const fs::path alone = shard_left_alone(old, output);
+  core::require(alone.empty(),
+                "'{0}' holds results of a run that did not end ({1} and nothing derived from it) "
+                "derive its files with 'stills_process {1}', or choose another output.output_dir?",
+                output.directory, alone.string());
   for (const auto& path : old) fs::remove(path);
+}
+
+std::vector<std::string> derive_composites(const std::vector<std::string>& shards,
+                                           const OutputOptions& output) {
+  std::vector<std::string> written;
+  for (const fs::path shard : shards) {
+    const auto number = result_number(shard);
+    core::require(number && is_shard(shard),
+                  "'{}' is not named as a shard (idx-NNNN.shard) are shards and images mixed?",
+                  shard.string());
+    const auto files =
+        io::write_composites(shard.string(), fs::absolute(shard).parent_path().string(), *number,
+                             composite_names(output));
+    written.insert(written.end(), files.begin(), files.end());
+  }
+  return written;
 }
 
 std::string run_header(const std::string& phil) {

@@ -13,8 +13,14 @@ std::string log_path(const OutputOptions& output);
 std::string shard_path(const OutputOptions& output, int rank);
 
 /// Makes the output folder and removes the shards and composites of an earlier run in it, which
-/// would otherwise be taken for results of this one. Throws core::Error if it cannot.
+/// would otherwise be taken for results of this one. Throws core::Error if it cannot, or if the
+/// earlier run did not come to its end: a shard from which nothing was derived may be all there is.
 void prepare_output(const OutputOptions& output);
+
+/// Derives the composites of shards, as idx-0003.shard, beside each; returns the files written.
+/// Throws core::Error for what is no shard or is not named so.
+std::vector<std::string> derive_composites(const std::vector<std::string>& shards,
+                                           const OutputOptions& output);
 
 /// JSON header of a shard: program, version, source commit and the options in effect.
 std::string run_header(const std::string& phil);

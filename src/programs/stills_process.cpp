@@ -36,10 +36,14 @@ const char* const usage = R"(stills_process: diffraction stills to integrated in
 
   stills_process [options.phil ...] [name=value ...] images ...
   mpirun -n 8 stills_process options.phil run_12.h5 'run_13_*.cbf' output.output_dir=out
+  stills_process out/idx-*.shard
 
 Images are NXmx or DECTRIS HDF5, CBF, .expt lists, or patterns of these. Options have the names
 that dials.stills_process gives them; an unambiguous ending of a name is enough. Files of options
 are read first, in order; name=value arguments come after and win.
+
+Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files are derived
+from them at the end, or, for a run that was killed, by naming its shards.
 
 Every image ends in one exit state, printed as it ends and counted at the end: integrate_ok,
 index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
@@ -103,6 +107,12 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
     }
     core::log_level_from_name(line.log_level);
     options.input.paths = line.inputs;
+    if (!line.inputs.empty() && line.inputs.front().ends_with(".shard")) {
+      const auto files = derive_composites(line.inputs, options.output);
+      std::printf("Wrote\n%s\n", fmt::format("{}", fmt::join(files, "\n")).c_str());
+      plan.stop = status_ok;
+      return plan;
+    }
     options.validate();
     plan.index = select_events(options.input);
     core::require(!plan.index.events.empty(), "there is no image to process (the inputs hold no "

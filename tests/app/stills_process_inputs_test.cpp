@@ -211,5 +211,27 @@ TEST_F(StillsInputs, TwoGainsAreRefusedUnlessMeant) {
   EXPECT_EQ(run(image + "output_dir=" + path("detector_gain")).status, 0);
 }
 
+TEST_F(StillsInputs, ShardsOfAKilledRunAreKeptAndGiveTheSameFiles) {
+  const std::string command = known_symmetry + path("good.h5") + " output_dir=" + path("killed");
+  ASSERT_EQ(run(command).status, 0);
+  const fs::path derived = path("killed/idx-0000_integrated.refl");
+  const auto whole = core::read_text_file(derived.string());
+  std::vector<fs::path> files; // as if the run had been killed before its end
+  for (const auto& entry : fs::directory_iterator(path("killed")))
+    if (entry.path().extension() == ".refl" || entry.path().extension() == ".expt")
+      files.push_back(entry.path());
+  for (const auto& file : files) fs::remove(file);
+  const Finished refused = run(command);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_TRUE(has(refused.out, "did not end")) << refused.out;
+  EXPECT_TRUE(has(refused.out, "idx-0000.shard")) << refused.out;
+  const Finished again = run(path("killed/idx-0000.shard"));
+  EXPECT_EQ(again.status, 0) << again.out;
+  for (const auto& file : files) EXPECT_TRUE(fs::exists(file)) << file;
+  EXPECT_EQ(core::read_text_file(derived.string()), whole);
+  EXPECT_EQ(run(command).status, 0) << "a run that ended may be replaced";
+  EXPECT_EQ(run(path("good.h5") + ".shard").status, 2);
+}
+
 } // namespace
 } // namespace kilobragg::programs
