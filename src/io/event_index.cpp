@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 namespace kilobragg::io {
 namespace {
@@ -66,8 +67,11 @@ void add_file(EventIndex& index, const std::string& path) {
 
 EventIndex build_event_index(const std::vector<std::string>& paths_or_globs) {
   EventIndex index;
+  std::set<std::filesystem::path> seen;
   for (const std::string& text : paths_or_globs)
     for (const std::string& path : expand(text)) {
+      std::error_code ignored;
+      if (!seen.insert(std::filesystem::weakly_canonical(path, ignored)).second) continue;
       try {
         add_file(index, path);
       } catch (const core::Error& error) {

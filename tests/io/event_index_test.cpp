@@ -49,6 +49,14 @@ TEST_F(Index, PatternsAreSorted) {
   EXPECT_THROW(build_event_index({folder_ / "nothing*.h5"}), core::Error);
 }
 
+TEST_F(Index, AFileNamedTwiceCountsOnce) {
+  const std::string a = run("a.h5", 3);
+  const EventIndex index =
+      build_event_index({a, folder_ / "a.h?", std::string(folder_ / ".") + "/a.h5"});
+  EXPECT_EQ(index.sources.size(), 1u);
+  EXPECT_EQ(index.events.size(), 3u);
+}
+
 TEST_F(Index, WhatCannotBeOpenedIsListedAndTheRestGoesOn) {
   const std::string good = run("good.h5", 2), empty = run("empty.h5", 0);
   fixture::spill(folder_ / "text.h5", "these are no images");

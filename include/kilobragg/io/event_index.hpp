@@ -39,8 +39,8 @@ struct EventIndex {
 
 /// Expands globs and plain paths in order, then asks each file for its frames: headers are read, no
 /// pixels and no chunk offsets (each query of those walks HDF5's index of chunks). Files that cannot
-/// be opened, and links of a master file that lead nowhere, land in `failed`. Throws core::Error if
-/// nothing matches a pattern.
+/// be opened, and links of a master file that lead nowhere, land in `failed`. A file counts once,
+/// however often and by whichever path it is named. Throws core::Error if nothing matches a pattern.
 EventIndex build_event_index(const std::vector<std::string>& paths_or_globs);
 
 /// Bytes of a frame in a file named by its path, as a reader learns them.
