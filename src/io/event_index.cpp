@@ -44,7 +44,7 @@ void add_nxmx(EventIndex& index, const std::string& path) {
   const NxmxFrames found = count_nxmx_frames(path, {});
   add_events(index, {path, found.dataset, found.frames, {}});
   for (const std::string& missing : found.missing)
-    index.failed.emplace_back(path + ":" + missing,
+    index.failed.emplace_back(fmt::format("{}:{}", path, missing),
                               "the link leads nowhere (the data file was never written, or was not "
                               "copied with the master)");
 }
