@@ -15,7 +15,6 @@
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 

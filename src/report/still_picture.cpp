@@ -2,6 +2,7 @@
 #include "kilobragg/report/still_picture.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/units.hpp"
 
 #include <algorithm>
 #include <array>
@@ -94,7 +95,7 @@ void draw_panel(Canvas& canvas, const models::Image& image, const models::Panel&
 void draw_circle(Canvas& canvas, const Vec3& lab, double radius) {
   const int steps = static_cast<int>(8 * radius);
   for (int i = 0; i < steps; ++i) {
-    const double angle = 2 * 3.14159265358979 * i / steps;
+    const double angle = 2 * core::pi * i / steps;
     canvas.set(static_cast<int>(std::lround(canvas.column(lab) + radius * std::cos(angle))),
                static_cast<int>(std::lround(canvas.row(lab) + radius * std::sin(angle))),
                found_colour);
