@@ -121,6 +121,36 @@ ImageSource unpack_source(Unpacker& in) {
   return s;
 }
 
+int unpack_int(Unpacker& in) {
+  const std::int64_t value = in.integer();
+  in.check(value >= std::numeric_limits<int>::min() && value <= std::numeric_limits<int>::max(),
+           "a count beyond 32 bits");
+  return static_cast<int>(value);
+}
+
+void pack_processing(Packer& pack, const Processing& processing) {
+  pack.map(3);
+  pack.text("host"), pack.text(processing.host);
+  pack.text("rank"), pack.integer(processing.rank);
+  pack.text("started"), pack.real(processing.started);
+}
+
+Processing unpack_processing(Unpacker& in) {
+  Processing p;
+  unpack_map(in, [&](std::string_view key) {
+    if (key == "host")
+      p.host = in.text();
+    else if (key == "rank")
+      p.rank = unpack_int(in);
+    else if (key == "started")
+      p.started = in.real();
+    else
+      return false;
+    return true;
+  });
+  return p;
+}
+
 /// direction 0-2, wavelength 3, divergence 4, sigma_divergence 5, polarisation normal 6-8 and
 /// fraction 9, flux 10, transmission 11.
 constexpr std::size_t beam_numbers = 12;
@@ -272,6 +302,8 @@ bool unpack_part(Unpacker& in, std::string_view key, StillResult& result) {
     result.beam = unpack_beam(in);
   } else if (key == "seconds") {
     unpack_reals(in, result.seconds);
+  } else if (key == "processing") {
+    result.processing = unpack_processing(in);
   } else if (key == "spots") {
     result.spots.spots = unpack_rows(in, spot_fields);
   } else if (key == "pixels") {
@@ -285,24 +317,18 @@ bool unpack_part(Unpacker& in, std::string_view key, StillResult& result) {
   return true;
 }
 
-int unpack_int(Unpacker& in) {
-  const std::int64_t value = in.integer();
-  in.check(value >= std::numeric_limits<int>::min() && value <= std::numeric_limits<int>::max(),
-           "a count beyond 32 bits");
-  return static_cast<int>(value);
-}
-
 } // namespace
 
 std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_t> detector) {
   std::vector<std::byte> payload;
   Packer pack(payload);
-  pack.map(10);
+  pack.map(11);
   pack.text("source"), pack_source(pack, r.source);
   pack.text("state"), pack.text(word(r.state));
   pack.text("count"), pack.integer(r.count);
   pack.text("message"), pack.text(r.message);
   pack.text("seconds"), pack_reals(pack, r.seconds);
+  pack.text("processing"), pack_processing(pack, r.processing);
   pack.text("beam"), pack_beam(pack, r.beam);
   pack.text("detector");
   detector ? pack.number(*detector) : pack.nil();

@@ -11,7 +11,7 @@ namespace {
 constexpr std::array<std::string_view, exit_state_count> words = {
     "preprocess_exception", "spotfinding_exception", "spotfinding_ok", "not_enough_spots",
     "too_many_spots",       "indexing_failed",       "index_ok",       "refine_failed",
-    "integrate_failed",     "integrate_ok"};
+    "integrate_failed",     "integrate_ok",          "timeout"};
 
 } // namespace
 
@@ -24,7 +24,8 @@ ExitState exit_state_from_word(std::string_view text) {
 }
 
 std::string StillResult::state_line() const {
-  if (state == ExitState::PreprocessException || state == ExitState::SpotfindingException)
+  if (state == ExitState::PreprocessException || state == ExitState::SpotfindingException ||
+      state == ExitState::Timeout)
     return std::string(word(state));
   return fmt::format("{}_{}", word(state), count);
 }

@@ -46,7 +46,7 @@ from them at the end, or, for a run that was killed, by naming its shards.
 
 Every image ends in one exit state, printed as it ends and counted at the end: integrate_ok,
 index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
-integrate_failed, spotfinding_exception, preprocess_exception. Tags are <file> or, for files of
+integrate_failed, spotfinding_exception, preprocess_exception, timeout. Tags are <file> or, for files of
 several frames, <file>_<frame from 0, five digits>.
 
 Exit status: 0 ran to the end (images that failed are counted, not fatal), 1 could not run,

@@ -51,6 +51,9 @@ TEST(StillCodec, EveryFieldComesBack) {
   EXPECT_EQ(after.source.content_id, "abcd");
   EXPECT_EQ(after.state_line(), "integrate_ok_20");
   EXPECT_EQ(after.seconds, before.seconds);
+  EXPECT_EQ(after.processing.host, before.processing.host);
+  EXPECT_EQ(after.processing.rank, before.processing.rank);
+  EXPECT_EQ(after.processing.started, before.processing.started);
   EXPECT_EQ(after.beam.wavelength, before.beam.wavelength);
   EXPECT_EQ(after.beam.polarization_normal, before.beam.polarization_normal);
   EXPECT_EQ(after.beam.spectrum.weights, before.beam.spectrum.weights);

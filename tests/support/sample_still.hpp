@@ -116,6 +116,7 @@ inline models::StillResult sample_still(int frame,
   r.source = {"/images/run.h5", "/entry/data/data", frame, "abcd"};
   r.state = state;
   r.seconds = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6};
+  r.processing = {"node0012", 37, 1763640000.25};
   if (state == models::ExitState::PreprocessException) {
     r.message = "cannot read frame (its chunk is damaged)";
     return r;

@@ -13,7 +13,8 @@ namespace kilobragg::models {
 
 /// How a still ends; each image ends in exactly one. The words written to logs are DIALS's where it
 /// has one: `not_enough_spots_N`, `too_many_spots_N`, `indexing_failed_N`, `refine_failed_N`,
-/// `integrate_failed_N`, `integrate_ok_N`, `spotfinding_exception`, `preprocess_exception`.
+/// `integrate_failed_N`, `integrate_ok_N`, `spotfinding_exception`, `preprocess_exception`;
+/// `timeout` is ours.
 enum class ExitState {
   PreprocessException, ///< the image could not be read or decoded
   SpotfindingException,
@@ -25,8 +26,9 @@ enum class ExitState {
   RefineFailed,
   IntegrateFailed,
   IntegrateOk,
+  Timeout, ///< took longer than dispatch.timeout allows and was given up
 };
-inline constexpr int exit_state_count = 10;
+inline constexpr int exit_state_count = 11;
 
 /// "integrate_ok" and so on: the word without its number.
 std::string_view word(ExitState state);
@@ -44,6 +46,13 @@ struct IntegratedLattice {
   std::vector<IntegratedReflection> reflections;
 };
 
+/// Who processed a still, and when; nothing that results are made of.
+struct Processing {
+  std::string host;
+  int rank = 0;
+  double started = 0; ///< Unix time (s), 0 = unknown
+};
+
 struct StillResult {
   ImageSource source;
   Beam beam;
@@ -54,6 +63,7 @@ struct StillResult {
   SpotList spots;
   std::vector<IntegratedLattice> lattices;
   std::array<double, step_count> seconds{}; ///< wall time of each Step
+  Processing processing;
 
   /// "integrate_ok_200": word and count as in DIALS's debug_<rank>.txt.
   std::string state_line() const;
