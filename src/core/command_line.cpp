@@ -1,4 +1,6 @@
 // Command lines: flags through Boost.Program_options, everything else by its shape.
+#include "common_flags.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/nearest_names.hpp"
 #include "kilobragg/core/options.hpp"
@@ -16,7 +18,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-po::options_description flags() {
+po::options_description flags(const OptionSet& options) {
   po::options_description description("Flags");
   auto add = description.add_options();
   add("help,h", "show this text");
@@ -28,11 +30,23 @@ po::options_description flags() {
       "debug, info, warning or error");
   add("verbose,v", "the same as --log-level debug");
   add("quiet,q", "the same as --log-level warning");
+  for (const Flag& flag : options.flags())
+    if (flag.takes_value)
+      add(flag.name.c_str(), po::value<std::vector<std::string>>()->composing(), flag.help.c_str());
+    else
+      add(flag.name.c_str(), flag.help.c_str());
   return description;
 }
 
-po::variables_map parse_flags(int argc, const char* const* argv) {
-  po::options_description all = flags();
+std::vector<std::string> flag_names(const OptionSet& options) {
+  std::vector<std::string> names;
+  for (const char* name : common_flags) names.push_back(fmt::format("--{}", name));
+  for (const Flag& flag : options.flags()) names.push_back("--" + flag.name);
+  return names;
+}
+
+po::variables_map parse_flags(int argc, const char* const* argv, const OptionSet& options) {
+  po::options_description all = flags(options);
   all.add_options()("input", po::value<std::vector<std::string>>()->composing());
   po::positional_options_description positional;
   positional.add("input", -1);
@@ -46,9 +60,7 @@ po::variables_map parse_flags(int argc, const char* const* argv) {
             .run(),
         found);
   } catch (const po::unknown_option& error) {
-    const auto near =
-        nearest_names(error.get_option_name(), {"--help", "--version", "--show-config", "--config",
-                                                "--log-level", "--verbose", "--quiet"});
+    const auto near = nearest_names(error.get_option_name(), flag_names(options));
     if (near.empty()) fail("unknown flag '{}' (command line) see --help", error.get_option_name());
     fail("unknown flag '{}' (command line) did you mean {}?", error.get_option_name(),
          near.front());
@@ -91,10 +103,24 @@ std::string without_blanks(const std::string& text) {
   return last == std::string::npos ? "" : text.substr(0, last + 1);
 }
 
+/// The options that flags of the program stand for.
+void set_by_flags(const po::variables_map& found, OptionSet& options) {
+  for (const Flag& flag : options.flags()) {
+    if (found.count(flag.name) == 0) continue;
+    const std::string where = "--" + flag.name;
+    if (!flag.takes_value) {
+      options.set(flag.option, "True", where);
+      continue;
+    }
+    for (const auto& value : found[flag.name].as<std::vector<std::string>>())
+      options.set(flag.option, value, where);
+  }
+}
+
 } // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv, OptionSet& options) {
-  const po::variables_map found = parse_flags(argc, argv);
+  const po::variables_map found = parse_flags(argc, argv, options);
   CommandLine line;
   line.help = found.count("help") > 0;
   line.version = found.count("version") > 0;
@@ -115,12 +141,13 @@ CommandLine parse_command_line(int argc, const char* const* argv, OptionSet& opt
     const auto equals = text.find('=');
     options.set(without_blanks(text.substr(0, equals)), text.substr(equals + 1), "command line");
   }
+  set_by_flags(found, options);
   return line;
 }
 
-std::string flag_help() {
+std::string flag_help(const OptionSet& options) {
   std::ostringstream text;
-  text << flags();
+  text << flags(options);
   return text.str();
 }
 

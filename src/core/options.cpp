@@ -1,6 +1,7 @@
 // The option set: finding, setting, showing and explaining options.
 #include "kilobragg/core/options.hpp"
 
+#include "common_flags.hpp"
 #include "option_values.hpp"
 
 #include "kilobragg/core/error.hpp"
@@ -179,6 +180,18 @@ void OptionSet::add_choice(const std::string& path, const std::vector<std::strin
        .choices = choices,
        .set = [choices, set](const std::string& text) { set(find_choice(text, choices)); },
        .show = [choices, get] { return choices.at(std::size_t(get())); }});
+}
+
+void OptionSet::add_flag(const std::string& name, const std::string& path,
+                         const std::string& help) {
+  require(name.size() > 3 && name.rfind("--", 0) == 0, "'{}' is no flag (as --name)", name);
+  const std::string bare = name.substr(2);
+  for (const char* common : common_flags) require(bare != common, "flag '{}' is taken", name);
+  for (const auto& flag : flags_) require(flag.name != bare, "flag '{}' is taken", name);
+  const auto option = std::find_if(options_.begin(), options_.end(),
+                                   [&path](const Option& known) { return known.path == path; });
+  require(option != options_.end(), "flag '{}' sets an unknown option '{}'", name, path);
+  flags_.push_back({bare, path, option->type != "bool", help});
 }
 
 void OptionSet::set(const std::string& name, const std::string& value, const std::string& where) {

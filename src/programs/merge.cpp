@@ -462,7 +462,7 @@ struct Request {
   Request& operator=(const Request&) = delete;
   bool only_shows() const { return line.help || line.version || line.show_config; }
   std::string shown() const {
-    if (line.help) return usage + core::flag_help() + "\n" + set.help();
+    if (line.help) return usage + core::flag_help(set) + "\n" + set.help();
     return line.version ? core::version_line("merge") + "\n" : set.to_phil();
   }
 };

@@ -177,7 +177,7 @@ std::string help_text(const core::OptionSet& options) {
          "Simulates diffraction stills with known truth: <prefix>_NNNN.h5 (NXmx), and\n"
          "<prefix>_truth.expt (true models), .json (what was drawn), .mtz (true F).\n"
          "Under mpirun or srun each rank makes a part of the images.\n\n" +
-         core::flag_help() + "\n" + options.help();
+         core::flag_help(options) + "\n" + options.help();
 }
 
 } // namespace

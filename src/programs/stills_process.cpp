@@ -97,7 +97,7 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
   Plan plan;
   try {
     const auto line = core::parse_command_line(argc, argv, set);
-    if (line.help) std::printf("%s\n%s%s", usage, core::flag_help().c_str(), set.help().c_str());
+    if (line.help) std::printf("%s\n%s%s", usage, core::flag_help(set).c_str(), set.help().c_str());
     if (line.version) std::printf("%s\n", core::version_line("stills_process").c_str());
     if (line.show_config) std::printf("%s", set.to_phil().c_str());
     if (line.help || line.version || line.show_config) {

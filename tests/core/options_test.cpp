@@ -209,6 +209,56 @@ TEST_F(CommandLines, Flags) {
   EXPECT_EQ(parse(t, {"--log-level", "warning"}).log_level, "warning");
 }
 
+TEST_F(CommandLines, FlagsOfAProgramSetItsOptions) {
+  Target t;
+  t.options.add_flag("--squash", "dispatch.squash_errors", "skip failing images");
+  t.options.add_flag("--glob", "input.glob", "a pattern");
+  t.options.add_flag("--out", "output.output_dir", "where results go");
+  t.squash = false;
+  const auto line = parse(t, {"--glob", "a=b", "x.h5", "--squash", "y.h5", "--glob=c=d", "--out",
+                              "there", "output.output_dir=here"});
+  EXPECT_EQ(line.inputs, (std::vector<std::string>{"x.h5", "y.h5"}));
+  EXPECT_EQ(t.globs, (std::vector<std::string>{"a=b", "c=d"}));
+  EXPECT_TRUE(t.squash);
+  EXPECT_EQ(t.directory, "there") << "flags win";
+  const auto help = flag_help(t.options);
+  EXPECT_TRUE(has(help, "--glob arg") && has(help, "a pattern") && has(help, "--quiet")) << help;
+  EXPECT_FALSE(has(help, "--squash arg"));
+}
+
+TEST_F(CommandLines, FlagsThatAreNotSetChangeNothing) {
+  Target t;
+  t.squash = false;
+  t.options.add_flag("--squash", "dispatch.squash_errors", "skip failing images");
+  parse(t, {"x.h5"});
+  EXPECT_FALSE(t.squash);
+}
+
+TEST_F(CommandLines, FlagsAreDeclaredOnceForAnOptionThatIsThere) {
+  Target t;
+  t.options.add_flag("--glob", "input.glob", "a pattern");
+  EXPECT_THROW(t.options.add_flag("--glob", "output.output_dir", "again"), Error);
+  EXPECT_THROW(t.options.add_flag("--quiet", "output.output_dir", "taken"), Error);
+  EXPECT_THROW(t.options.add_flag("--no", "output.nothing", "no option"), Error);
+  EXPECT_THROW(t.options.add_flag("out", "output.output_dir", "no dashes"), Error);
+}
+
+TEST_F(CommandLines, MistakenFlagsNameTheFlag) {
+  Target t;
+  t.options.add_flag("--bins", "significance_filter.n_bins", "bins");
+  const auto refusal = [&](std::vector<const char*> arguments) -> std::string {
+    try {
+      parse(t, std::move(arguments));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_TRUE(has(refusal({"--bins", "many"}), "--bins")) << refusal({"--bins", "many"});
+  EXPECT_TRUE(has(refusal({"--bin", "3"}), "did you mean --bins?")) << refusal({"--bin", "3"});
+  EXPECT_NE(refusal({"--bins"}), "accepted");
+}
+
 TEST_F(CommandLines, AFileWithAnEqualsSignIsAnInput) {
   Target t;
   const auto path = file("run=1.h5", "");

@@ -19,6 +19,14 @@ struct Option {
   bool multiple = false;                       ///< given several times, values add up
 };
 
+/// A flag that stands for an option on the command line, as `--map old=new` for input.map.
+struct Flag {
+  std::string name;         ///< without the dashes: "map"
+  std::string option;       ///< full path of the option
+  bool takes_value = false; ///< false: the option is a bool and becomes True
+  std::string help;
+};
+
 /// The options of one program, bound to the fields of its parameter structs.
 class OptionSet {
 public:
@@ -37,6 +45,10 @@ public:
                   const std::string& help);
   /// Any other kind: cells, space groups, ranges.
   void add(Option option);
+  /// Lets the command line set the option `path`, declared before, by the flag `name` ("--map"). The
+  /// flag of a bool takes no value; others take the next word, or what follows `=`, and come several
+  /// times where the option does. Throws core::Error for a name that is taken or no flag.
+  void add_flag(const std::string& name, const std::string& path, const std::string& help);
 
   /// Sets one option. `name` is a full path or an unambiguous ending of one ("d_min" is refused if
   /// several options end so, with the candidates listed). Throws core::Error with the nearest names.
@@ -48,9 +60,11 @@ public:
   /// The reference part of --help.
   std::string help() const;
   const std::vector<Option>& options() const { return options_; }
+  const std::vector<Flag>& flags() const { return flags_; }
 
 private:
   std::vector<Option> options_;
+  std::vector<Flag> flags_;
   std::vector<std::string> defaults_;
 };
 
@@ -62,11 +76,12 @@ struct CommandLine {
 };
 
 /// Reads a command line: key=value, *.phil, --config FILE, --help/-h, --version, --show-config (-c),
-/// --log-level, -v, -q; the rest are inputs. Files of options are read first, in order, then the
-/// key=value arguments, so that these win wherever they stand. Throws core::Error.
+/// --log-level, -v, -q and the flags of `options`; the rest are inputs. Files of options are read first,
+/// in order, then the key=value arguments, then the flags, so that these win wherever they stand.
+/// Throws core::Error.
 CommandLine parse_command_line(int argc, const char* const* argv, OptionSet& options);
 
-/// The flags with their help, for --help.
-std::string flag_help();
+/// The flags with their help, those of `options` after the common ones, for --help.
+std::string flag_help(const OptionSet& options);
 
 } // namespace kilobragg::core
