@@ -3,11 +3,25 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
+#include "kilobragg/core/hash.hpp"
 
 #include <filesystem>
 #include <string_view>
 
 namespace kilobragg::io {
+
+CbfReader::CbfReader(std::string path, const std::string& text)
+    : path_(std::move(path))
+    , content_id_(core::md5_hex(text))
+    , file_bytes_(text.size()) {}
+
+void CbfReader::read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) {
+  require_frame(frame);
+  decode(image);
+  image.layout = layout_;
+  image.mask = nullptr;
+  ranges = {{std::filesystem::absolute(path_).lexically_normal().string(), 0, file_bytes_}};
+}
 
 models::ImageSource CbfReader::source(std::int64_t frame) const {
   require_frame(frame);

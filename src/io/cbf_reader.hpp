@@ -17,18 +17,21 @@ std::unique_ptr<ImageReader> open_imgcif(const std::string& path, const std::str
 /// The one frame of a CBF: what both kinds share.
 class CbfReader : public ImageReader {
 public:
-  CbfReader(std::string path, std::string content_id)
-      : path_(std::move(path))
-      , content_id_(std::move(content_id)) {}
+  CbfReader(std::string path, const std::string& text);
   std::int64_t frame_count() const final { return 1; }
   std::shared_ptr<const models::ImageLayout> layout() const final { return layout_; }
   std::string content_id() const final { return content_id_; }
   models::ImageSource source(std::int64_t frame) const final;
+  /// The file is read whole when it is opened, for its header stands before its pixels.
+  void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) final;
 
 protected:
+  /// Decodes the pixels into `image`; layout and mask are set by the caller.
+  virtual void decode(models::Image& image) = 0;
   /// Throws core::Error unless `frame` is 0.
   void require_frame(std::int64_t frame) const;
   std::string path_, content_id_;
+  std::uint64_t file_bytes_ = 0;
   std::shared_ptr<const models::ImageLayout> layout_;
 };
 

@@ -51,8 +51,8 @@ public:
     if (beam.spectrum.empty()) beam.spectrum = spectrum_of(frame);
     return beam;
   }
-  void read_into(std::int64_t frame, models::Image& into) override {
-    file_of(frame).read_into(image(frame).source.frame, into);
+  void read_at(std::int64_t frame, models::Image& into, std::vector<FileRange>& ranges) override {
+    file_of(frame).read_at(image(frame).source.frame, into, ranges);
   }
   std::string content_id() const override { return source(0).content_id; }
   models::ImageSource source(std::int64_t frame) const override {

@@ -125,15 +125,24 @@ PixelSource& FrameStore::source(std::size_t index) {
   return *open_[index];
 }
 
-void FrameStore::read(std::int64_t frame, models::PixelBuffer& pixels) {
+void FrameStore::read(std::int64_t frame, models::PixelBuffer& pixels,
+                      std::vector<FileRange>& ranges) {
   if (frame < 0 || frame >= frames_)
     core::fail("{} has no frame {} (it has {})", path_, frame, frames_);
   if (pixels.index() != empty_.index()) pixels = empty_;
-  std::visit([&](auto& buffer) { read_into(frame, buffer); }, pixels);
+  RangeTrail trail(ranges);
+  box_frame_ = -1; // a box kept from the frame before would not show where it came from
+  std::visit([&](auto& buffer) { read_into(frame, buffer, trail); }, pixels);
+  core::require(
+      trail.known.empty(),
+      "frame {} of {} has more places in the index than in the file (was the file written "
+      "again?) remove the index to have it made again?",
+      frame, path_);
+  if (!trail.follow && trail.complete) ranges = std::move(trail.found);
 }
 
 template <typename T>
-void FrameStore::read_into(std::int64_t frame, std::vector<T>& pixels) {
+void FrameStore::read_into(std::int64_t frame, std::vector<T>& pixels, RangeTrail& trail) {
   pixels.resize(pixels_in(shape_));
   std::size_t covered = 0;
   for (const Piece& piece : pieces_) {
@@ -141,12 +150,12 @@ void FrameStore::read_into(std::int64_t frame, std::vector<T>& pixels) {
     if (from < 0) continue;
     PixelSource& reader = source(piece.source);
     if (piece.size == shape_ && reader.shape() == shape_) {
-      reader.read(from, pixels.data());
+      reader.read(from, pixels.data(), trail);
       return;
     }
     // Gaps between modules keep the data set's fill value.
     if (covered == 0) std::fill(pixels.begin(), pixels.end(), static_cast<T>(fill_));
-    copy_box(piece, from, pixels);
+    copy_box(piece, from, pixels, trail);
     covered += pixels_in(piece.size);
   }
   core::require(covered > 0, "frame {} of {} lies in no data file (the virtual data set has a gap)",
@@ -154,7 +163,8 @@ void FrameStore::read_into(std::int64_t frame, std::vector<T>& pixels) {
 }
 
 template <typename T>
-void FrameStore::copy_box(const Piece& piece, std::int64_t source_frame, std::vector<T>& pixels) {
+void FrameStore::copy_box(const Piece& piece, std::int64_t source_frame, std::vector<T>& pixels,
+                          RangeTrail& trail) {
   PixelSource& reader = source(piece.source);
   const FrameShape& from = reader.shape();
   for (std::size_t i = 0; i < 3; ++i)
@@ -166,7 +176,7 @@ void FrameStore::copy_box(const Piece& piece, std::int64_t source_frame, std::ve
   if (box_frame_ != source_frame || box_source_ != piece.source) {
     box_frame_ = -1;
     box.resize(pixels_in(from));
-    reader.read(source_frame, box.data());
+    reader.read(source_frame, box.data(), trail);
     box_frame_ = source_frame, box_source_ = piece.source;
   }
   for (std::size_t p = 0; p < piece.size[0]; ++p)

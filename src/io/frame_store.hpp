@@ -42,8 +42,10 @@ public:
   int frame_rank() const { return frame_rank_; }
   StoredType type() const { return type_; }
   const std::string& type_text() const { return type_text_; }
-  /// Pixels of one frame, into a buffer that is reused where its kind and size fit.
-  void read(std::int64_t frame, models::PixelBuffer& pixels);
+  /// Pixels of one frame, into a buffer that is reused where its kind and size fit. `ranges`, if not
+  /// empty, says where its stored bytes lie; if empty it is filled, or left so where that cannot be
+  /// known (filters of HDF5's own, chunks of several frames).
+  void read(std::int64_t frame, models::PixelBuffer& pixels, std::vector<FileRange>& ranges);
   /// Stored bytes of one frame, for content ids.
   std::vector<std::byte> stored_bytes(std::int64_t frame);
 
@@ -52,9 +54,10 @@ private:
   void add_dataset(const std::string& dataset);
   bool add_virtual(const std::string& dataset, const PixelSource& whole);
   template <typename T>
-  void read_into(std::int64_t frame, std::vector<T>& pixels);
+  void read_into(std::int64_t frame, std::vector<T>& pixels, RangeTrail& trail);
   template <typename T>
-  void copy_box(const Piece& piece, std::int64_t source_frame, std::vector<T>& pixels);
+  void copy_box(const Piece& piece, std::int64_t source_frame, std::vector<T>& pixels,
+                RangeTrail& trail);
 
   hid_t master_; ///< owned by the reader
   std::string path_;

@@ -1,6 +1,8 @@
 // HDF5 handles, attributes and small values; turns its error stack into one line.
 #include "hdf5.hpp"
 
+#include "reading_driver.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -106,7 +108,7 @@ Handle open_file(const std::string& path) {
   if (!std::ifstream(path).good())
     core::fail("cannot open {} ({}) is the path right and readable?", path,
                std::strerror(errno ? errno : EIO));
-  const Handle access = unlocked_access();
+  const Handle access = reading_access();
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
   if (file) return file;
   const std::string why = last_error();

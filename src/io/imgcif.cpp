@@ -3,7 +3,6 @@
 #include "cbf_reader.hpp"
 #include "cif_tables.hpp"
 
-#include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/units.hpp"
 
 #include <algorithm>
@@ -257,8 +256,8 @@ models::Beam read_beam(const CifFile& file, const std::string& path) {
 
 class ImgCif final : public CbfReader {
 public:
-  ImgCif(const std::string& path, const std::string& content_id)
-      : CbfReader(path, content_id)
+  ImgCif(const std::string& path, const std::string& text)
+      : CbfReader(path, text)
       , file_(path) {
     std::vector<CifArray> arrays;
     for (std::size_t i = 0; i < file_.array_count(); ++i) arrays.push_back(file_.array(i, false));
@@ -283,17 +282,15 @@ public:
     require_frame(frame);
     return beam_.get();
   }
-  void read_into(std::int64_t frame, models::Image& image) override {
-    require_frame(frame);
+
+private:
+  void decode(models::Image& image) override {
     if (real_)
       image.pixels = gather<float>();
     else
       image.pixels = gather<std::int32_t>();
-    image.layout = layout_;
-    image.mask = nullptr;
   }
 
-private:
   template <typename T>
   std::vector<T> gather() const {
     std::vector<T> pixels;
@@ -315,7 +312,7 @@ private:
 } // namespace
 
 std::unique_ptr<ImageReader> open_imgcif(const std::string& path, const std::string& text) {
-  return std::make_unique<ImgCif>(path, core::md5_hex(text));
+  return std::make_unique<ImgCif>(path, text);
 }
 
 } // namespace kilobragg::io

@@ -3,7 +3,6 @@
 #include "byte_offset.hpp"
 #include "cbf_reader.hpp"
 
-#include "kilobragg/core/hash.hpp"
 #include "kilobragg/io/sensor_material.hpp"
 
 #include <charconv>
@@ -128,8 +127,8 @@ models::Detector read_detector(const std::string& path, std::string_view header,
 
 class MiniCbf final : public CbfReader {
 public:
-  MiniCbf(const std::string& path, const std::string& text, const std::string& content_id)
-      : CbfReader(path, content_id)
+  MiniCbf(const std::string& path, const std::string& text)
+      : CbfReader(path, text)
       , binary_(find_binary(path, text))
       , text_(text) {
     const std::string_view header = std::string_view(text).substr(0, binary_.offset);
@@ -146,8 +145,9 @@ public:
     require_frame(frame);
     return beam_.get();
   }
-  void read_into(std::int64_t frame, models::Image& image) override {
-    require_frame(frame);
+
+private:
+  void decode(models::Image& image) override {
     if (!std::holds_alternative<std::vector<std::int32_t>>(image.pixels))
       image.pixels = std::vector<std::int32_t>();
     auto& pixels = std::get<std::vector<std::int32_t>>(image.pixels);
@@ -158,11 +158,8 @@ public:
     } catch (const core::Error& error) {
       core::fail("cannot read {} ({}) is the file complete?", path_, error.what());
     }
-    image.layout = layout_;
-    image.mask = nullptr;
   }
 
-private:
   BinarySection binary_;
   std::string text_; ///< the file
   Attempt<models::Beam> beam_;
@@ -172,7 +169,7 @@ private:
 } // namespace
 
 std::unique_ptr<ImageReader> open_minicbf(const std::string& path, const std::string& text) {
-  return std::make_unique<MiniCbf>(path, text, core::md5_hex(text));
+  return std::make_unique<MiniCbf>(path, text);
 }
 
 } // namespace kilobragg::io

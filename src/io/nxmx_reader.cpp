@@ -50,8 +50,8 @@ public:
   std::shared_ptr<const models::ImageLayout> layout() const override { return layout_; }
   models::Beam beam(std::int64_t frame) const override { return beam_.get().beam(frame); }
 
-  void read_into(std::int64_t frame, models::Image& image) override {
-    frames_.read(frame, image.pixels);
+  void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) override {
+    frames_.read(frame, image.pixels, ranges);
     image.layout = layout_;
     image.mask = frame_mask(context(), masks_, frame);
   }

@@ -1,10 +1,13 @@
 // Reads frames of one HDF5 data set, by raw chunks where its filter is one of ours.
 #include "pixel_source.hpp"
 
+#include "reading_driver.hpp"
+
 #include "kilobragg/io/bitshuffle.hpp"
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 namespace kilobragg::io {
 namespace {
@@ -66,7 +69,7 @@ PixelSource::PixelSource(Handle file, Handle dataset, std::string name)
   core::require(pixels_in(shape_) > 0, "{} holds no pixels (its shape is {})", name_,
                 hdf5::shape_text(dims));
   inspect_type();
-  inspect_chunks();
+  inspect_storage();
 }
 
 void PixelSource::inspect_type() {
@@ -111,20 +114,43 @@ PixelSource::Codec PixelSource::usable_codec(hid_t plist) const {
   return ours ? Codec::bitshuffle : Codec::library;
 }
 
-void PixelSource::inspect_chunks() {
+bool PixelSource::has_plain_elements() const {
+  const Handle type(H5Dget_type(dataset_.get()));
+  return type_ != StoredType::other_integer && element_ <= 8 &&
+         (element_ == 1 || H5Tget_order(type.get()) == H5T_ORDER_LE) &&
+         (H5Tget_class(type.get()) == H5T_INTEGER || element_ >= 4);
+}
+
+void PixelSource::inspect_storage() {
   const Handle plist(H5Dget_create_plist(dataset_.get()));
   require_filters(plist.get(), name_);
-  if (H5Pget_layout(plist.get()) != H5D_CHUNKED) return;
+  if (!has_plain_elements()) return;
+  if (H5Pget_layout(plist.get()) == H5D_CHUNKED) inspect_chunks(plist.get());
+  const bool here = H5Pget_external_count(plist.get()) == 0;
+  if (H5Pget_layout(plist.get()) == H5D_CONTIGUOUS && here) inspect_contiguous();
+}
+
+void PixelSource::inspect_chunks(hid_t plist) {
   std::array<hsize_t, 4> chunk{1, 1, 1, 1};
-  H5Pget_chunk(plist.get(), rank_, chunk.data());
+  H5Pget_chunk(plist, rank_, chunk.data());
   if (rank_ > 2 && chunk[0] != 1) return;
   for (int i = rank_ == 2 ? 0 : 1; i < rank_; ++i)
     chunk_shape_[static_cast<std::size_t>(i + 3 - rank_)] = chunk[static_cast<std::size_t>(i)];
-  const Handle type(H5Dget_type(dataset_.get()));
-  const bool plain = type_ != StoredType::other_integer && element_ <= 8 &&
-                     (element_ == 1 || H5Tget_order(type.get()) == H5T_ORDER_LE) &&
-                     (H5Tget_class(type.get()) == H5T_INTEGER || element_ >= 4);
-  if (plain) codec_ = usable_codec(plist.get());
+  codec_ = usable_codec(plist);
+}
+
+void PixelSource::inspect_contiguous() {
+  const haddr_t begin = H5Dget_offset(dataset_.get());
+  if (begin == HADDR_UNDEF) return; // nothing was written
+  const ssize_t length = H5Fget_name(dataset_.get(), nullptr, 0);
+  if (length <= 0) return;
+  std::string path(static_cast<std::size_t>(length) + 1, '\0');
+  H5Fget_name(dataset_.get(), path.data(), path.size());
+  path.pop_back();
+  contiguous_ = {std::filesystem::absolute(path).lexically_normal().string(), begin,
+                 pixels_in(shape_) * element_};
+  chunk_shape_ = shape_;
+  codec_ = Codec::none;
 }
 
 std::string PixelSource::type_text() const {
@@ -165,14 +191,15 @@ models::PixelBuffer PixelSource::make_buffer() const {
 }
 
 template <typename T>
-void PixelSource::read(std::int64_t frame, T* out) {
+void PixelSource::read(std::int64_t frame, T* out, RangeTrail& trail) {
   if (frame < 0 || frame >= frames_)
     core::fail("{} has no frame {} (it has {})", name_, frame, frames_);
   try {
-    if (codec_ != Codec::library && read_chunks(frame, out)) return;
+    if (codec_ != Codec::library && read_chunks(frame, out, trail)) return;
   } catch (const core::Error& error) {
     core::fail("cannot read frame {} of {} ({}) is the file complete?", frame, name_, error.what());
   }
+  trail.complete = false;
   read_through_library(frame, out);
 }
 
@@ -189,16 +216,42 @@ void PixelSource::read_through_library(std::int64_t frame, T* out) {
                hdf5::last_error());
 }
 
-bool PixelSource::fetch(const std::array<hsize_t, 4>& offset) {
+bool PixelSource::fetch(const std::array<hsize_t, 4>& offset, RangeTrail& trail) {
+  if (trail.follow) {
+    fetch_range(trail.next());
+    return true;
+  }
+  if (contiguous_.path.empty()) return fetch_through_library(offset, trail);
+  FileRange range = contiguous_;
+  if (rank_ > 2) range.offset += offset[0] * range.length;
+  fetch_range(range);
+  trail.found.push_back(std::move(range));
+  return true;
+}
+
+void PixelSource::fetch_range(const FileRange& range) {
+  if (raw_.size() < range.length) raw_.reserve(range.length);
+  raw_.resize(range.length);
+  files_.read(range, raw_);
+  chunk_is_raw_ = false;
+}
+
+bool PixelSource::fetch_through_library(const std::array<hsize_t, 4>& offset, RangeTrail& trail) {
   hsize_t size = 0;
   if (H5Dget_chunk_storage_size(dataset_.get(), offset.data(), &size) < 0 || size == 0)
     return false;
   if (raw_.size() < size) raw_.reserve(size);
   raw_.resize(size);
   std::uint32_t skipped = 0;
+  const hdf5::RawReads reads;
   if (H5Dread_chunk(dataset_.get(), H5P_DEFAULT, offset.data(), &skipped, raw_.data()) < 0)
     core::fail("{}", hdf5::last_error());
   chunk_is_raw_ = (skipped & 1) != 0;
+  // A range does not tell that a chunk skipped its filter.
+  if (!chunk_is_raw_ && reads.ranges().size() == 1 && reads.ranges()[0].length == size)
+    trail.found.push_back(reads.ranges()[0]);
+  else
+    trail.complete = false;
   return true;
 }
 
@@ -228,17 +281,17 @@ void PixelSource::for_each_chunk(std::int64_t frame, const Visit& visit) const {
 }
 
 template <typename T>
-bool PixelSource::read_chunks(std::int64_t frame, T* out) {
+bool PixelSource::read_chunks(std::int64_t frame, T* out, RangeTrail& trail) {
   bool whole = true;
   if (chunk_is_frame()) {
     for_each_chunk(frame, [&](const std::array<hsize_t, 4>& offset, const FrameShape&) {
-      return whole = read_one_chunk(offset, out);
+      return whole = read_one_chunk(offset, out, trail);
     });
     return whole;
   }
   decoded_.resize(pixels_in(chunk_shape_) * element_);
   for_each_chunk(frame, [&](const std::array<hsize_t, 4>& offset, const FrameShape& at) {
-    whole = fetch(offset);
+    whole = fetch(offset, trail);
     if (!whole) return false;
     decode(decoded_);
     const std::size_t width = std::min(chunk_shape_[2], shape_[2] - at[2]);
@@ -253,8 +306,8 @@ bool PixelSource::read_chunks(std::int64_t frame, T* out) {
 }
 
 template <typename T>
-bool PixelSource::read_one_chunk(const std::array<hsize_t, 4>& offset, T* out) {
-  if (!fetch(offset)) return false;
+bool PixelSource::read_one_chunk(const std::array<hsize_t, 4>& offset, T* out, RangeTrail& trail) {
+  if (!fetch(offset, trail)) return false;
   const std::size_t pixels = pixels_in(shape_);
   if (type_ == stored_as<T>()) {
     decode(std::as_writable_bytes(std::span(out, pixels)));
@@ -271,7 +324,8 @@ std::vector<std::byte> PixelSource::stored_bytes(std::int64_t frame) {
   bool whole = codec_ != Codec::library;
   if (whole)
     for_each_chunk(frame, [&](const std::array<hsize_t, 4>& offset, const FrameShape&) {
-      whole = fetch(offset);
+      RangeTrail trail;
+      whole = fetch(offset, trail);
       if (whole) all.insert(all.end(), raw_.begin(), raw_.end());
       return whole;
     });
@@ -283,8 +337,8 @@ std::vector<std::byte> PixelSource::stored_bytes(std::int64_t frame) {
   return {bytes.begin(), bytes.end()};
 }
 
-template void PixelSource::read(std::int64_t, std::uint16_t*);
-template void PixelSource::read(std::int64_t, std::int32_t*);
-template void PixelSource::read(std::int64_t, float*);
+template void PixelSource::read(std::int64_t, std::uint16_t*, RangeTrail&);
+template void PixelSource::read(std::int64_t, std::int32_t*, RangeTrail&);
+template void PixelSource::read(std::int64_t, float*, RangeTrail&);
 
 } // namespace kilobragg::io

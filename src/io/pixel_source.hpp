@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hdf5.hpp"
+#include "range_reader.hpp"
 
 #include "kilobragg/models/image.hpp"
 
@@ -44,9 +45,10 @@ public:
   models::PixelBuffer make_buffer() const;
 
   /// Pixels of one frame in order of storage; `out` has pixels_in(shape()) elements. T is uint16_t,
-  /// int32_t or float. Throws core::Error naming the data set and the frame.
+  /// int32_t or float. Stored bytes come from the places that `trail` knows, or their places are
+  /// added to it. Throws core::Error naming the data set and the frame.
   template <typename T>
-  void read(std::int64_t frame, T* out);
+  void read(std::int64_t frame, T* out, RangeTrail& trail);
   /// The stored bytes of a frame, compressed as they are; decoded pixels where HDF5 gives no access
   /// to chunks. For content ids.
   std::vector<std::byte> stored_bytes(std::int64_t frame);
@@ -58,16 +60,21 @@ private:
   enum class Codec { library, none, lz4, bitshuffle };
 
   void inspect_type();
-  void inspect_chunks();
+  void inspect_storage();
+  void inspect_chunks(hid_t plist);
+  void inspect_contiguous();
+  bool has_plain_elements() const;
   Codec usable_codec(hid_t plist) const;
   template <typename T>
   void read_through_library(std::int64_t frame, T* out);
   template <typename T>
-  bool read_chunks(std::int64_t frame, T* out);
+  bool read_chunks(std::int64_t frame, T* out, RangeTrail& trail);
   template <typename T>
-  bool read_one_chunk(const std::array<hsize_t, 4>& offset, T* out);
+  bool read_one_chunk(const std::array<hsize_t, 4>& offset, T* out, RangeTrail& trail);
   /// Reads a raw chunk into raw_; false if it was never written.
-  bool fetch(const std::array<hsize_t, 4>& offset);
+  bool fetch(const std::array<hsize_t, 4>& offset, RangeTrail& trail);
+  bool fetch_through_library(const std::array<hsize_t, 4>& offset, RangeTrail& trail);
+  void fetch_range(const FileRange& range);
   void decode(std::span<std::byte> out);
   bool chunk_is_frame() const { return chunk_shape_ == shape_; }
 
@@ -79,12 +86,15 @@ private:
   StoredType type_ = StoredType::u16;
   std::size_t element_ = 0; ///< bytes of a stored pixel
   Codec codec_ = Codec::library;
+  /// Where the first frame begins if all follow each other without chunks; no path otherwise.
+  FileRange contiguous_;
   bool chunk_is_raw_ = false; ///< the chunk in raw_ skipped its filter
   std::vector<std::byte> raw_, decoded_, scratch_;
+  RangeReader files_;
 };
 
-extern template void PixelSource::read(std::int64_t, std::uint16_t*);
-extern template void PixelSource::read(std::int64_t, std::int32_t*);
-extern template void PixelSource::read(std::int64_t, float*);
+extern template void PixelSource::read(std::int64_t, std::uint16_t*, RangeTrail&);
+extern template void PixelSource::read(std::int64_t, std::int32_t*, RangeTrail&);
+extern template void PixelSource::read(std::int64_t, float*, RangeTrail&);
 
 } // namespace kilobragg::io

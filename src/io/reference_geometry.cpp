@@ -81,8 +81,8 @@ public:
   std::shared_ptr<const models::Detector> detector() const override { return detector_; }
   std::shared_ptr<const models::ImageLayout> layout() const override { return layout_; }
   models::Beam beam(std::int64_t frame) const override { return reader_->beam(frame); }
-  void read_into(std::int64_t frame, models::Image& image) override {
-    reader_->read_into(frame, image);
+  void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) override {
+    reader_->read_at(frame, image, ranges);
     image.layout = layout_;
   }
   std::string content_id() const override { return reader_->content_id(); }

@@ -98,6 +98,28 @@ void expect_pixels(const std::string& path, const std::vector<T>& stored) {
   }
 }
 
+/// Learns where each frame lies; then a new reader gives the frames in reverse when it is told the
+/// places in reverse, so that it is the places and nothing else that it follows.
+void expect_places_lead_to_frames(const std::string& path) {
+  const auto learner = open_images(path);
+  const std::int64_t frames = learner->frame_count();
+  std::vector<std::vector<FileRange>> places(static_cast<std::size_t>(frames));
+  std::vector<models::Image> images(places.size());
+  for (std::size_t f = 0; f < places.size(); ++f) {
+    learner->read_at(static_cast<std::int64_t>(f), images[f], places[f]);
+    ASSERT_FALSE(places[f].empty()) << "frame " << f << " of " << path;
+    for (const FileRange& range : places[f])
+      EXPECT_TRUE(std::filesystem::path(range.path).is_absolute());
+  }
+  const auto follower = open_images(path);
+  for (std::size_t f = 0; f < places.size(); ++f) {
+    const std::size_t other = places.size() - 1 - f;
+    models::Image image;
+    follower->read_at(static_cast<std::int64_t>(f), image, places[other]);
+    EXPECT_EQ(image.pixels, images[other].pixels) << "frame " << f << " of " << path;
+  }
+}
+
 #define PIXEL_TYPE_TEST(name, T, To, h5type)                                                       \
   TEST_F(NxmxFrames, PixelsOfType_##name) {                                                        \
     const auto values = extremes<T>();                                                             \
@@ -105,6 +127,7 @@ void expect_pixels(const std::string& path, const std::vector<T>& stored) {
         h5type, bitshuffle_filter, bitshuffle_options(sizeof(T)), values,                          \
         [](std::span<const std::byte> b) { return encode_bitshuffle_lz4(b, sizeof(T)); });         \
     expect_pixels<T, To>(path_, values);                                                           \
+    expect_places_lead_to_frames(path_);                                                           \
     write_chunks<T>(h5type, lz4_filter, {0}, values,                                               \
                     [](std::span<const std::byte> b) { return encode_lz4(b, 512); });              \
     expect_pixels<T, To>(path_, values);                                                           \
@@ -116,6 +139,7 @@ void expect_pixels(const std::string& path, const std::vector<T>& stored) {
     std::vector<T> rising(1200);                                                                   \
     std::iota(rising.begin(), rising.end(), T{0});                                                 \
     expect_pixels<T, To>(path_, rising);                                                           \
+    expect_places_lead_to_frames(path_);                                                           \
   }
 PIXEL_TYPE_TEST(u8, std::uint8_t, std::uint16_t, H5T_NATIVE_UINT8)
 PIXEL_TYPE_TEST(u16, std::uint16_t, std::uint16_t, H5T_NATIVE_UINT16)
@@ -164,6 +188,14 @@ TEST_F(NxmxFrames, ChunksThatDivideAFrameUnevenlyOrHoldSeveralFrames) {
         std::iota(want.begin(), want.end(), static_cast<std::int32_t>(600 * f));
         EXPECT_EQ(std::get<std::vector<std::int32_t>>(reader->read(f).pixels), want);
       }
+      if (chunk[0] == 1 && !deflate) {
+        expect_places_lead_to_frames(path_);
+      } else {
+        std::vector<FileRange> unknown;
+        models::Image image;
+        reader->read_at(1, image, unknown);
+        EXPECT_TRUE(unknown.empty());
+      }
     }
 }
 
@@ -209,6 +241,61 @@ TEST_F(NxmxFrames, BuffersAreUsedAgain) {
   EXPECT_EQ(image.value(0), 1200);
 }
 
+TEST_F(NxmxFrames, PlacesOfAFileThatChangedAreRefused) {
+  NxmxFile file(path_);
+  file.wavelength();
+  file.simple_detector(20, 30);
+  file.frames<std::int32_t>("/entry/data/data", H5T_NATIVE_INT32, {2, 20, 30}, {1, 10, 30});
+  file.close();
+  const auto reader = open_images(path_);
+  models::Image image;
+  std::vector<FileRange> places;
+  reader->read_at(0, image, places);
+  ASSERT_EQ(places.size(), 2u);
+  std::vector<FileRange> wrong = {places[0]};
+  EXPECT_SAYS(reader->read_at(0, image, wrong), "the index knows too few places");
+  wrong = {places[0], places[1], places[1]};
+  EXPECT_SAYS(reader->read_at(0, image, wrong), "more places in the index than in the file");
+  wrong = {places[0], {places[1].path, std::uint64_t{1} << 40, places[1].length}};
+  EXPECT_SAYS(reader->read_at(0, image, wrong), "ends at byte");
+  wrong = {places[0], {folder_ / "gone.h5", 0, places[1].length}};
+  EXPECT_SAYS(reader->read_at(0, image, wrong), "gone.h5 (No such file");
+  wrong = {places[0], {places[1].path, places[1].offset, places[1].length - 4}};
+  EXPECT_SAYS(reader->read_at(0, image, wrong), "instead of");
+}
+
+TEST_F(NxmxFrames, PlacesCountTheUserBlock) {
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE));
+  H5Pset_userblock(creation.get(), 512);
+  Handle file(H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, creation.get(), H5P_DEFAULT));
+  const hsize_t shape[3] = {2, 4, 5}, chunk[3] = {1, 4, 5};
+  const Handle plist(H5Pcreate(H5P_DATASET_CREATE)), space(H5Screate_simple(3, shape, nullptr));
+  for (const char* group : {"/entry", "/entry/data"})
+    Handle(H5Gcreate2(file.get(), group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  for (const bool chunked : {true, false}) {
+    if (chunked) H5Pset_chunk(plist.get(), 3, chunk);
+    const Handle contiguous(H5Pcreate(H5P_DATASET_CREATE));
+    const Handle data(H5Dcreate2(file.get(), chunked ? "/entry/data/chunked" : "/entry/data/plain",
+                                 H5T_NATIVE_INT32, space.get(), H5P_DEFAULT,
+                                 chunked ? plist.get() : contiguous.get(), H5P_DEFAULT));
+    std::vector<std::int32_t> values(40);
+    std::iota(values.begin(), values.end(), 1);
+    H5Dwrite(data.get(), H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
+  }
+  file.reset();
+  for (const char* name : {"/entry/data/chunked", "/entry/data/plain"}) {
+    const auto reader = open_images(path_, name);
+    models::Image image;
+    std::vector<FileRange> places;
+    reader->read_at(1, image, places);
+    ASSERT_EQ(places.size(), 1u) << name;
+    EXPECT_EQ(image.value(0), 21) << name;
+    models::Image again;
+    reader->read_at(1, again, places);
+    EXPECT_EQ(again.pixels, image.pixels) << name;
+  }
+}
+
 // ---- several files ----
 
 /// Frames of int32 whose values start at `first`, as /entry/data/data of a file of their own.
@@ -232,6 +319,7 @@ TEST_F(NxmxFrames, ExternalLinksInOrderOfTheirNames) {
   ASSERT_EQ(reader->frame_count(), 5);
   for (std::int64_t f = 0; f < 5; ++f) EXPECT_EQ(reader->read(f).value(0), 600.0 * double(f));
   EXPECT_EQ(reader->source(3).frame, 3);
+  expect_places_lead_to_frames(path_);
   // The third file was never written; the others count.
   const EventIndex index = build_event_index({path_});
   EXPECT_EQ(index.events.size(), 5u);
@@ -296,6 +384,7 @@ TEST_F(NxmxFrames, VirtualDataSetOverFilesOneAfterTheOther) {
     EXPECT_EQ(image.value(0), 600.0 * double(f));
     EXPECT_EQ(image.value(599), 600.0 * double(f) + 599);
   }
+  expect_places_lead_to_frames(path_);
 }
 
 TEST_F(NxmxFrames, VirtualDataSetThatAlternatesBetweenFiles) {
@@ -322,6 +411,7 @@ TEST_F(NxmxFrames, VirtualDataSetThatPutsModulesTogether) {
   EXPECT_EQ(image.value(21 * 30), -1);
   EXPECT_EQ(image.value(24 * 30), 50600);
   EXPECT_EQ(image.value(43 * 30 + 29), 51199);
+  expect_places_lead_to_frames(path_);
 }
 
 TEST_F(NxmxFrames, AMissingSourceOfAVirtualDataSetIsAnErrorNotFillValues) {

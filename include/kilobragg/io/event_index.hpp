@@ -1,6 +1,8 @@
 // Where each image of a run lies: built by rank 0 without touching a pixel, read by workers.
 #pragma once
 
+#include "kilobragg/io/file_range.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,12 +44,6 @@ struct EventIndex {
 /// be opened, and links of a master file that lead nowhere, land in `failed`. A file counts once,
 /// however often and by whichever path it is named. Throws core::Error if nothing matches a pattern.
 EventIndex build_event_index(const std::vector<std::string>& paths_or_globs);
-
-/// Bytes of a frame in a file named by its path, as a reader learns them.
-struct FileRange {
-  std::string path;
-  std::uint64_t offset = 0, length = 0;
-};
 
 /// Notes where the bytes of one event lie.
 void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges);

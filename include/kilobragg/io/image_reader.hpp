@@ -1,11 +1,13 @@
 // Opens image files of every supported format and gives their geometry and frames.
 #pragma once
 
+#include "kilobragg/io/file_range.hpp"
 #include "kilobragg/models/experiment.hpp"
 #include "kilobragg/models/image.hpp"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace kilobragg::io {
 
@@ -22,8 +24,16 @@ public:
   /// Beam of one frame with its wavelength and spectrum.
   virtual models::Beam beam(std::int64_t frame) const = 0;
   /// Pixels of one frame, decoded, with layout and static mask, into an image whose buffer is used
-  /// again where it fits. Throws core::Error naming file and frame when the frame cannot be read.
-  virtual void read_into(std::int64_t frame, models::Image& image) = 0;
+  /// again where it fits. `ranges`: where the frame's stored bytes lie. If given they are read from
+  /// there, without asking the file; if empty they are filled in, or left empty where the format does
+  /// not tell. Throws core::Error naming file and frame when the frame cannot be read.
+  virtual void read_at(std::int64_t frame, models::Image& image,
+                       std::vector<FileRange>& ranges) = 0;
+  /// The same wherever the frame lies.
+  void read_into(std::int64_t frame, models::Image& image) {
+    std::vector<FileRange> anywhere;
+    read_at(frame, image, anywhere);
+  }
   /// The same into a new image.
   models::Image read(std::int64_t frame) {
     models::Image image;
