@@ -36,6 +36,28 @@ void check_first(const core::Record& record, std::size_t position, const std::st
                 "{} is no shard (its first record is of type {})", path, record.type);
 }
 
+/// Goes through a shard, handing each record with its name to the function for its type.
+template <typename OnDetector, typename OnStill>
+ShardSummary scan_shard(const std::string& path, OnDetector on_detector, OnStill on_still) {
+  ShardSummary summary;
+  std::size_t position = 0;
+  const auto log = core::scan_record_log(path, [&](const core::Record& record) {
+    check_first(record, position, path);
+    const std::string name = fmt::format("record {} of {}", position++, path);
+    if (record.type == run_record) {
+      summary.run = text_of(record.payload);
+    } else if (record.type == detector_record) {
+      on_detector(record, name);
+    } else if (record.type == still_record) {
+      on_still(record, name);
+      ++summary.records;
+    }
+  });
+  summary.torn = log.torn();
+  summary.good_bytes = log.good_bytes;
+  return summary;
+}
+
 } // namespace
 
 struct ShardWriter::State {
@@ -83,24 +105,24 @@ void ShardWriter::append(const models::StillResult& result) {
 
 ShardSummary read_shard(const std::string& path,
                         const std::function<void(models::StillResult&&)>& visit) {
-  ShardSummary summary;
   std::vector<DetectorPointer> detectors;
-  std::size_t position = 0;
-  const auto log = core::scan_record_log(path, [&](const core::Record& record) {
-    check_first(record, position, path);
-    const std::string name = fmt::format("record {} of {}", position++, path);
-    if (record.type == run_record) {
-      summary.run = text_of(record.payload);
-    } else if (record.type == detector_record) {
-      detectors.push_back(parse_detector(text_of(record.payload), name));
-    } else if (record.type == still_record) {
-      visit(unpack_still(record.payload, name, detectors));
-      ++summary.records;
-    }
-  });
-  summary.torn = log.torn();
-  summary.good_bytes = log.good_bytes;
-  return summary;
+  return scan_shard(
+      path,
+      [&](const core::Record& record, const std::string& name) {
+        detectors.push_back(parse_detector(text_of(record.payload), name));
+      },
+      [&](const core::Record& record, const std::string& name) {
+        visit(unpack_still(record.payload, name, detectors));
+      });
+}
+
+ShardSummary read_shard_digests(const std::string& path,
+                                const std::function<void(StillDigest&&)>& visit) {
+  return scan_shard(
+      path, [](const core::Record&, const std::string&) {},
+      [&](const core::Record& record, const std::string& name) {
+        visit(unpack_digest(record.payload, name));
+      });
 }
 
 } // namespace kilobragg::io

@@ -3,6 +3,8 @@
 
 #include "row_codec.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace kilobragg::io {
@@ -317,6 +319,89 @@ bool unpack_part(Unpacker& in, std::string_view key, StillResult& result) {
   return true;
 }
 
+/// Passes over a table but for one column, which `take` gets as raw bytes; returns the rows.
+template <typename Take>
+std::int64_t pass_table(Unpacker& in, std::string_view wanted, Take take) {
+  in.array_of(2);
+  const std::uint64_t rows = in.number();
+  const std::size_t columns = in.map();
+  for (std::size_t i = 0; i < columns; ++i) {
+    const bool is_wanted = in.text() == wanted;
+    const auto bytes = in.bin();
+    if (is_wanted) take(bytes);
+  }
+  in.check(rows <= std::numeric_limits<std::uint32_t>::max(), "a table with too many rows");
+  return static_cast<std::int64_t>(rows);
+}
+
+/// The values of a column; Value is plain data.
+template <typename Value>
+std::vector<Value> column_values(const Unpacker& in, std::span<const std::byte> bytes) {
+  in.check(bytes.size() % sizeof(Value) == 0, "a column too short");
+  std::vector<Value> values(bytes.size() / sizeof(Value));
+  if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+/// StillDigest::d_min.
+std::optional<double> spot_resolution(const std::vector<Vec3>& rlps) {
+  std::vector<double> squares;
+  squares.reserve(rlps.size());
+  for (const Vec3& rlp : rlps)
+    if (const double square = dot(rlp, rlp); square > 0) squares.push_back(square);
+  if (squares.empty()) return std::nullopt;
+  const std::size_t within = (95 * squares.size() + 99) / 100;
+  const auto last = squares.begin() + static_cast<std::ptrdiff_t>(within - 1);
+  std::nth_element(squares.begin(), last, squares.end());
+  return 1 / std::sqrt(*last);
+}
+
+LatticeDigest unpack_lattice_digest(Unpacker& in) {
+  LatticeDigest l;
+  unpack_map(in, [&](std::string_view key) {
+    if (key == "identifier")
+      l.identifier = in.text();
+    else if (key == "crystal")
+      l.crystal = unpack_crystal(in);
+    else if (key == "rmsd_px")
+      l.rmsd_px = in.real();
+    else if (key == "rmsd_psi_deg")
+      l.rmsd_psi_deg = in.real();
+    else if (key == "indexed")
+      l.indexed = pass_table(in, "", [](auto) {});
+    else if (key == "reflections")
+      l.reflections = pass_table(in, "d", [&](auto bytes) {
+        const auto d = column_values<double>(in, bytes);
+        if (!d.empty()) l.d_min = *std::min_element(d.begin(), d.end());
+      });
+    else
+      return false;
+    return true;
+  });
+  return l;
+}
+
+/// Reads the parts of a digest that are not one number or text; false for an unknown key.
+bool unpack_digest_part(Unpacker& in, std::string_view key, StillDigest& digest) {
+  if (key == "source") {
+    digest.source = unpack_source(in);
+  } else if (key == "seconds") {
+    unpack_reals(in, digest.seconds);
+  } else if (key == "processing") {
+    digest.processing = unpack_processing(in);
+  } else if (key == "spots") {
+    digest.spots = pass_table(in, "rlp", [&](auto bytes) {
+      digest.d_min = spot_resolution(column_values<Vec3>(in, bytes));
+    });
+  } else if (key == "lattices") {
+    const std::size_t count = in.array();
+    for (std::size_t i = 0; i < count; ++i) digest.lattices.push_back(unpack_lattice_digest(in));
+  } else {
+    return false;
+  }
+  return true;
+}
+
 } // namespace
 
 std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_t> detector) {
@@ -363,6 +448,24 @@ StillResult unpack_still(std::span<const std::byte> payload, const std::string& 
   in.check(in.at_end(), "bytes after the record");
   check_references(in, result);
   return result;
+}
+
+StillDigest unpack_digest(std::span<const std::byte> payload, const std::string& name) {
+  Unpacker in(payload, name);
+  StillDigest digest;
+  unpack_map(in, [&](std::string_view key) {
+    if (key == "state")
+      digest.state = exit_state_from_word(in.text());
+    else if (key == "count")
+      digest.count = unpack_int(in);
+    else if (key == "message")
+      digest.message = in.text();
+    else
+      return unpack_digest_part(in, key, digest);
+    return true;
+  });
+  in.check(in.at_end(), "bytes after the record");
+  return digest;
 }
 
 } // namespace kilobragg::io

@@ -1,7 +1,7 @@
 // The payload of a shard's image record: one StillResult as MessagePack.
 #pragma once
 
-#include "kilobragg/models/still_result.hpp"
+#include "kilobragg/io/shard.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -21,5 +21,9 @@ std::vector<std::byte> pack_still(const models::StillResult& result,
 models::StillResult
 unpack_still(std::span<const std::byte> payload, const std::string& name,
              const std::vector<std::shared_ptr<const models::Detector>>& detectors);
+
+/// The same record without its tables. Throws core::Error naming `name` on what cannot be read; what
+/// tables hold is not checked.
+StillDigest unpack_digest(std::span<const std::byte> payload, const std::string& name);
 
 } // namespace kilobragg::io
