@@ -6,7 +6,8 @@ kind=${1:-build}
 
 packages=(g++ cmake ninja-build git openmpi-bin libopenmpi-dev libhdf5-dev bitshuffle liblz4-dev
           zlib1g-dev libpng-dev libcbf-dev libeigen3-dev libboost-program-options-dev libfmt-dev
-          libspdlog-dev libtrilinos-kokkos-dev gemmi-dev nlohmann-json3-dev libmsgpack-cxx-dev)
+          libspdlog-dev libtrilinos-kokkos-dev gemmi-dev nlohmann-json3-dev libmsgpack-cxx-dev
+          libsqlite3-dev)
 if [ "$kind" = test ]; then
   packages+=(libgtest-dev libgmock-dev python3)
   # One version lays the code out; releases without it skip that check.

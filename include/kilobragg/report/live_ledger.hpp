@@ -40,34 +40,45 @@ LedgerPlace place_ledger(const std::string& output_dir, const MachineView& machi
 /// is, and replaces what a killed process left on this node.
 RunLedger open_ledger(const LedgerPlace& place);
 
+/// Removes a ledger and the files that SQLite keeps beside it; nothing if it is not there. A run
+/// that begins anew calls it for the live and the published file of its output folder.
+void remove_ledger(const std::string& path);
+
 struct LiveOptions {
-  double write_seconds = 0.5;   ///< batches are written this often, in one transaction
-  double publish_seconds = 30;  ///< snapshots of a file that is not in place; 0 = only at the end
+  double write_seconds = 0.5;    ///< what waits is written this often, in one transaction
+  double publish_seconds = 30;   ///< copies of a file that is not in place; 0 = only at the end
   std::size_t queue = 1'000'000; ///< batches that may wait for a disk that hangs
+  MachineView machine;
 };
 
-/// Never throws and never waits for the disk, except in collect() and finish(): the first error
-/// (disk full, ...) is written to the log as a warning, and recording ends there. The run goes on.
+/// Nothing here throws, and only collect() and finish() wait for the disk. After the first error
+/// while writing (disk full, ...) nothing more is recorded; a copy that cannot be published is tried
+/// again at the next turn. Either is said once, as a warning in the log, from the calling thread. The
+/// run goes on.
 class LiveLedger {
 public:
-  /// Starts a session with its inputs. After an error it records nothing from the beginning.
-  LiveLedger(const LedgerPlace& place, const SessionInfo& session, std::vector<InputRow> inputs,
-             const LiveOptions& options = {});
-  /// Writes what waits and leaves the session as Running if finish() was not called.
+  /// Starts a session in the ledger of `output_dir`, which exists.
+  LiveLedger(const std::string& output_dir, const SessionInfo& session, LiveOptions options = {});
+  /// Writes what waits; the session stays Running if finish() was not called.
   ~LiveLedger();
   LiveLedger(const LiveLedger&) = delete;
   LiveLedger& operator=(const LiveLedger&) = delete;
 
-  /// Puts the batch into the queue of the writing thread.
+  /// These put what they are given into the queue of the writing thread. Inputs may come in parts,
+  /// as they are found, with the number of images known so far.
+  void add_inputs(std::vector<InputRow> inputs, std::int64_t events_total);
   void add_batch(BatchRow batch);
-  /// Collects images and lattices from shards (collect.hpp). Returns the number of images seen.
+
+  /// Collects images and lattices from shards (collect.hpp); returns the number of images read.
   std::int64_t collect(const std::vector<std::string>& shards);
-  /// Writes what waits, closes the session, publishes. Nothing is recorded afterwards.
+  /// Writes what waits, closes the session, publishes, and removes a live file that is not in place.
+  /// Nothing is recorded afterwards.
   void finish(SessionState state);
 
-  /// Why recording ended, or empty.
+  /// The first error, or empty.
   std::string problem() const;
-  const LedgerPlace& place() const;
+  /// Where the ledger is to be read.
+  const std::string& path() const;
 
 private:
   struct State;

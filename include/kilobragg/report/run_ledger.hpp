@@ -23,8 +23,9 @@ struct SessionInfo {
   std::string options; ///< phil of the options in effect
   std::string host;    ///< of the rank that keeps the ledger
   int ranks = 1;
-  double started = 0;            ///< Unix time (s)
-  std::int64_t events_total = 0; ///< images of the whole run, those done by earlier sessions included
+  double started = 0; ///< Unix time (s)
+  std::int64_t events_total =
+      0; ///< images of the whole run, those done by earlier sessions included
 };
 
 /// One data set of frames that the run was given.
