@@ -35,7 +35,9 @@ constexpr std::array<std::uint32_t, 12> local_types{
 std::string scratch_folder(const MachineView& machine) {
   if (machine.scratch) return *machine.scratch;
   const auto is_local = machine.is_local ? machine.is_local : is_local_disk;
-  for (const char* folder : {std::getenv("SLURM_TMPDIR"), std::getenv("TMPDIR"), "/tmp"})
+  const std::array<const char*, 3> folders{std::getenv("SLURM_TMPDIR"), std::getenv("TMPDIR"),
+                                           "/tmp"};
+  for (const char* folder : folders)
     if (folder != nullptr && ::access(folder, W_OK | X_OK) == 0 && is_local(folder)) return folder;
   core::fail(
       "there is no local folder for the run ledger (neither $SLURM_TMPDIR, $TMPDIR nor /tmp is "

@@ -52,6 +52,7 @@ struct LiveLedger::State {
   void stop();
   template <typename Action>
   bool attempt(Action action);
+  bool is_recording() const;
   void note(const std::string& text);
   void say();
 };
@@ -69,6 +70,11 @@ bool LiveLedger::State::attempt(Action action) {
     note(fmt::format("{}; the run ledger ends here, the run goes on", error.what()));
     return false;
   }
+}
+
+bool LiveLedger::State::is_recording() const {
+  const std::lock_guard lock(guard);
+  return recording;
 }
 
 /// Keeps a text for the log; `guard` is held.
@@ -194,14 +200,12 @@ void LiveLedger::add_batch(BatchRow batch) {
 
 std::int64_t LiveLedger::collect(const std::vector<std::string>& shards) {
   std::int64_t images = 0;
-  {
+  try {
     const std::lock_guard lock(state_->file_guard);
-    bool recording = false;
-    {
-      const std::lock_guard also(state_->guard);
-      recording = state_->recording;
-    }
-    if (recording) state_->attempt([&] { images = collect_shards(*state_->file, shards).images; });
+    if (state_->is_recording()) images = collect_shards(*state_->file, shards).images;
+  } catch (const std::exception& error) { // a shard may be at fault: recording goes on
+    const std::lock_guard lock(state_->guard);
+    state_->note(error.what());
   }
   state_->say();
   return images;
@@ -210,12 +214,17 @@ std::int64_t LiveLedger::collect(const std::vector<std::string>& shards) {
 void LiveLedger::finish(SessionState session) {
   State& s = *state_;
   s.stop();
-  if (s.recording) {
-    s.attempt([&] { s.file->end_session(session, unix_time()); });
+  if (s.file) {
+    s.attempt([&] {
+      if (!s.problem.empty()) s.file->set("problem", s.problem);
+      s.file->end_session(session, unix_time());
+    });
     const bool published = s.place.in_place() || s.publish();
     s.file.reset();
-    if (!s.place.in_place() && published) remove_ledger(s.place.live);
-    if (!published) s.note(fmt::format("the run ledger is left in {}", s.place.live));
+    if (!published)
+      s.note(fmt::format("the run ledger is left in {}", s.place.live));
+    else if (!s.place.in_place())
+      remove_ledger(s.place.live);
     s.recording = false;
   }
   s.say();

@@ -88,6 +88,17 @@ std::string_view word(SessionState state) {
 struct RunLedger::State {
   explicit State(const std::string& path)
       : database(open_database(path)) {}
+  /// Goes back to a file without a write-ahead log, which can be copied, and read in folders that
+  /// cannot be written; not while another process has it open.
+  ~State() {
+    try {
+      database.execute("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
+    } catch (const core::Error&) {
+      // It stays as it is, which is as good for all who can write there.
+    }
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
 
   /// What is known of an input, so that images need not ask.
   struct Known {

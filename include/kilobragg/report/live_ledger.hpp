@@ -72,7 +72,7 @@ public:
   /// Collects images and lattices from shards (collect.hpp); returns the number of images read.
   std::int64_t collect(const std::vector<std::string>& shards);
   /// Writes what waits, closes the session, publishes, and removes a live file that is not in place.
-  /// Nothing is recorded afterwards.
+  /// What went wrong becomes the key `problem` of run. Nothing is recorded afterwards.
   void finish(SessionState state);
 
   /// The first error, or empty.

@@ -57,6 +57,7 @@ std::string_view word(SessionState state);
 /// Opens, fills and publishes one ledger file. Each call that writes is one transaction, so that a
 /// process killed at any moment leaves a readable ledger that ends with a whole call. Errors are
 /// core::Error naming the file; after one (disk full), the calls before it are still in the file.
+/// When it is closed and nobody else has it open, the file stands alone, without a write-ahead log.
 /// One thread at a time; other processes may read meanwhile. LiveLedger (live_ledger.hpp) wraps it
 /// for a run in progress.
 class RunLedger {
