@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <filesystem>
+#include <mutex>
+#include <thread>
 
 namespace kilobragg::report {
 namespace {
@@ -18,27 +21,39 @@ namespace fs = std::filesystem;
 /// Images per transaction: enough that their end costs little, few enough that others get a turn.
 constexpr std::size_t images_at_once = 512;
 
+/// Most shards that are read at once: reading needs two to three times the time of writing rows.
+constexpr unsigned most_readers = 4;
+
+/// The one ledger of several readers, and what they have collected.
+struct Target {
+  RunLedger& ledger;
+  Collected collected;
+  std::mutex guard; ///< for both, and for what follows
+  std::size_t next_shard = 0;
+  std::exception_ptr error;
+};
+
 /// Hands digests to the ledger in portions.
 class Portions {
 public:
-  Portions(RunLedger& ledger, Collected& collected)
-      : ledger_(ledger)
-      , collected_(collected) {}
+  explicit Portions(Target& target)
+      : target_(target) {}
   void add(io::StillDigest&& digest) {
     waiting_.push_back(std::move(digest));
     if (waiting_.size() == images_at_once) write();
   }
   void write() {
-    collected_.added += ledger_.add_images(waiting_);
-    collected_.images += static_cast<std::int64_t>(waiting_.size());
+    const std::lock_guard lock(target_.guard);
+    Collected& collected = target_.collected;
+    collected.added += target_.ledger.add_images(waiting_);
+    collected.images += static_cast<std::int64_t>(waiting_.size());
     for (const auto& digest : waiting_)
-      collected_.lattices += static_cast<std::int64_t>(digest.lattices.size());
+      collected.lattices += static_cast<std::int64_t>(digest.lattices.size());
     waiting_.clear();
   }
 
 private:
-  RunLedger& ledger_;
-  Collected& collected_;
+  Target& target_;
   std::vector<io::StillDigest> waiting_;
 };
 
@@ -49,6 +64,36 @@ void note_header(RunLedger& ledger, const std::string& run) {
   for (const char* key : {"program", "version", "commit", "options"})
     if (const auto at = header.find(key); at != header.end() && at->is_string())
       ledger.set_default(key, at->get_ref<const std::string&>());
+}
+
+void collect_shard(Target& target, const std::string& shard) {
+  Portions portions(target);
+  const auto summary = io::read_shard_digests(
+      shard, [&](io::StillDigest&& digest) { portions.add(std::move(digest)); });
+  portions.write();
+  const std::lock_guard lock(target.guard);
+  note_header(target.ledger, summary.run);
+  target.ledger.add_shard(shard, summary);
+  ++target.collected.shards;
+  target.collected.torn += summary.torn;
+}
+
+/// Takes one shard after the other until none is left or one reader has failed.
+void read_until_done(Target& target, const std::vector<std::string>& shards) {
+  while (true) {
+    std::size_t shard = 0;
+    {
+      const std::lock_guard lock(target.guard);
+      if (target.error || target.next_shard == shards.size()) return;
+      shard = target.next_shard++;
+    }
+    try {
+      collect_shard(target, shards[shard]);
+    } catch (...) {
+      const std::lock_guard lock(target.guard);
+      if (!target.error) target.error = std::current_exception();
+    }
+  }
 }
 
 /// Removes a file that was needed only meanwhile.
@@ -80,21 +125,19 @@ std::vector<std::string> shards_in(const std::string& folder) {
 
 Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shards) {
   const auto start = std::chrono::steady_clock::now();
-  Collected collected;
-  collected.ledger = ledger.path();
-  for (const std::string& shard : shards) {
-    Portions portions(ledger, collected);
-    const auto summary = io::read_shard_digests(
-        shard, [&](io::StillDigest&& digest) { portions.add(std::move(digest)); });
-    portions.write();
-    note_header(ledger, summary.run);
-    ledger.add_shard(shard, summary);
-    ++collected.shards;
-    collected.torn += summary.torn;
-  }
-  collected.seconds =
+  Target target{ledger, {}, {}, 0, nullptr};
+  const auto cores = std::max(1u, std::thread::hardware_concurrency());
+  const auto readers = std::min<std::size_t>({cores, most_readers, shards.size()});
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < readers; ++i)
+    others.emplace_back([&] { read_until_done(target, shards); });
+  read_until_done(target, shards);
+  for (std::thread& other : others) other.join();
+  if (target.error) std::rethrow_exception(target.error);
+  target.collected.ledger = ledger.path();
+  target.collected.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return collected;
+  return target.collected;
 }
 
 Collected collect_run(const std::string& output_dir, const MachineView& machine) {

@@ -142,6 +142,21 @@ TEST(Collect, TwiceIsOnce) {
   EXPECT_EQ(ask(path, "SELECT count(*) FROM shards"), 1);
 }
 
+TEST(Collect, ManyShardsAreReadAtOnce) {
+  const TemporaryFolder folder;
+  for (int shard = 0; shard < 9; ++shard) {
+    std::vector<models::StillResult> stills;
+    for (int i = 0; i < 20; ++i) stills.push_back(sample_still(20 * shard + i, detector));
+    write_shard(folder / fmt::format("idx-{:04d}.shard", shard), stills);
+  }
+  const auto collected = collect_run(folder.path().string(), local_machine());
+  EXPECT_EQ(collected.shards, 9);
+  EXPECT_EQ(collected.added, 180);
+  EXPECT_EQ(ask(folder / ledger_name, "SELECT count(DISTINCT frame) FROM images"), 180);
+  EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM lattices"), 360);
+  EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM shards"), 9);
+}
+
 TEST(Collect, TheLaterRecordOfAnImageCounts) {
   for (const bool later_first : {false, true}) {
     const TemporaryFolder folder;

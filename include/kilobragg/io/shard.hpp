@@ -66,7 +66,7 @@ struct StillDigest {
   std::vector<LatticeDigest> lattices;
 };
 
-/// read_shard for digests: an order of magnitude less work, since tables are passed over.
+/// read_shard for digests: little more than reading the bytes, since tables are passed over.
 ShardSummary read_shard_digests(const std::string& path,
                                 const std::function<void(StillDigest&&)>& visit);
 

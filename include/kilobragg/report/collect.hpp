@@ -17,8 +17,8 @@ struct Collected {
   double seconds = 0;
 };
 
-/// Reads the shards in order into the ledger, a few hundred images per transaction; a torn end is
-/// left out and counted. What stands in the header of a shard (program, version, commit, options)
+/// Reads the shards into the ledger, several at a time, a few hundred images per transaction; a torn
+/// end is left out and counted. What stands in the header of a shard (program, version, commit, options)
 /// fills the keys of run that are not set. Throws core::Error naming a file that cannot be read or
 /// written.
 Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shards);
