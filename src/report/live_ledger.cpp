@@ -182,7 +182,7 @@ void LiveLedger::add_inputs(std::vector<InputRow> inputs, std::int64_t events_to
   state_->say();
 }
 
-void LiveLedger::add_batch(BatchRow batch) {
+void LiveLedger::add_batch(const BatchRow& batch) {
   {
     const std::lock_guard lock(state_->guard);
     State& s = *state_;
@@ -193,7 +193,7 @@ void LiveLedger::add_batch(BatchRow batch) {
                       "goes on",
                       s.waiting.batches.size(), s.place.live));
     }
-    if (s.recording) s.waiting.batches.push_back(std::move(batch));
+    if (s.recording) s.waiting.batches.push_back(batch);
   }
   state_->say();
 }

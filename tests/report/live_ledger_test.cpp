@@ -9,8 +9,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 namespace kilobragg::report {
@@ -144,6 +146,35 @@ TEST(LiveLedger, ReplacesWhatAKilledRunLeftOnTheNode) {
   ledger.finish(SessionState::Finished);
   EXPECT_EQ(ledger.problem(), "");
   EXPECT_EQ(ask(machine.ledger(), "SELECT count(*) FROM sessions"), 1);
+}
+
+/// Records a batch every now and then until it is killed.
+[[noreturn]] void record_until_killed(const std::string& output, const LiveOptions& options) {
+  LiveLedger ledger(output, sample_session(), options);
+  for (int i = 0;; ++i) {
+    ledger.add_batch(sample_batch(1, i));
+    ::usleep(500);
+  }
+}
+
+TEST(LiveLedger, AKilledRunIsContinued) {
+  const SharedMachine machine;
+  auto options = machine.options();
+  options.publish_seconds = 0.02;
+  const std::string output = machine.output.path().string();
+  const pid_t child = ::fork();
+  if (child == 0) record_until_killed(output, options);
+  EXPECT_TRUE(becomes(machine.ledger(), "SELECT count(*) > 20 FROM batches", 1));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  const auto before = ask(machine.ledger(), "SELECT count(*) FROM batches");
+  LiveLedger ledger(output, sample_session(), options);
+  ledger.add_batch(sample_batch(1, 1));
+  ledger.finish(SessionState::Finished);
+  EXPECT_EQ(ledger.problem(), "");
+  EXPECT_EQ(ask(machine.ledger(), "SELECT count(*) FROM batches"), before + 1);
+  EXPECT_EQ(ask_text(machine.ledger(), "SELECT group_concat(state) FROM sessions"),
+            "killed,finished");
 }
 
 TEST(LiveLedger, AFullDiskEndsTheRecordingAndNothingElse) {

@@ -67,7 +67,7 @@ public:
   /// These put what they are given into the queue of the writing thread. Inputs may come in parts,
   /// as they are found, with the number of images known so far.
   void add_inputs(std::vector<InputRow> inputs, std::int64_t events_total);
-  void add_batch(BatchRow batch);
+  void add_batch(const BatchRow& batch);
 
   /// Collects images and lattices from shards (collect.hpp); returns the number of images read.
   std::int64_t collect(const std::vector<std::string>& shards);
