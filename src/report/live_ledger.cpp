@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -19,6 +20,17 @@ using Clock = std::chrono::steady_clock;
 double unix_time() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration<double>(now).count();
+}
+
+/// A thread that no signal interrupts: those that stop a run are for the thread that runs it.
+template <typename Work>
+std::thread quiet_thread(Work work) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(work);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
 }
 
 /// What waits for the writing thread.
@@ -99,7 +111,7 @@ void LiveLedger::State::open(const std::string& output_dir, const SessionInfo& s
     file.emplace(open_ledger(place));
     file->begin_session(session);
     recording = true;
-    writer = std::thread([this] { work(); });
+    writer = quiet_thread([this] { work(); });
   });
   say();
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 
@@ -216,6 +217,24 @@ TEST(LiveLedger, AFolderThatIsNotThereIsSaidOnce) {
   ledger.finish(SessionState::Finished);
   EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("/no/such/folder"));
   EXPECT_THAT(ledger.problem(), HasSubstr("/no/such/folder"));
+}
+
+std::atomic<pid_t> signalled = 0;
+
+TEST(LiveLedger, SignalsGoToTheThreadThatRunsTheJob) {
+  const TemporaryFolder folder;
+  const auto before = std::signal(SIGUSR1, [](int) { signalled = ::gettid(); });
+  LiveLedger ledger(folder.path().string(), sample_session());
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &usr1, nullptr); // another thread would have to take it
+  ::kill(::getpid(), SIGUSR1);
+  ::usleep(20'000);
+  EXPECT_EQ(signalled, 0);
+  pthread_sigmask(SIG_UNBLOCK, &usr1, nullptr);
+  EXPECT_EQ(signalled, ::gettid());
+  std::signal(SIGUSR1, before);
 }
 
 TEST(LiveLedger, ADiskThatHangsDoesNotFillTheMemory) {
