@@ -52,7 +52,8 @@ void start_log(const LogSetup& setup) {
   if (setup.console) sinks.push_back(std::make_shared<spdlog::sinks::stdout_sink_mt>());
   if (!setup.file.empty()) {
     try {
-      sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(setup.file, true));
+      sinks.push_back(
+          std::make_shared<spdlog::sinks::basic_file_sink_mt>(setup.file, !setup.append));
     } catch (const spdlog::spdlog_ex& error) {
       fail("cannot write the log file '{}' ({})", setup.file, error.what());
     }

@@ -28,6 +28,8 @@ models::ImageSource CbfReader::source(std::int64_t frame) const {
   return {std::filesystem::absolute(path_).lexically_normal().string(), {}, 0, content_id_};
 }
 
+ImageDescription CbfReader::describe() const { return describe_single_image(path_); }
+
 void CbfReader::require_frame(std::int64_t frame) const {
   core::require(frame == 0, "{} has no frame {} (it has 1)", path_, frame);
 }

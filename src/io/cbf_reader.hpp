@@ -22,6 +22,7 @@ public:
   std::shared_ptr<const models::ImageLayout> layout() const final { return layout_; }
   std::string content_id() const final { return content_id_; }
   models::ImageSource source(std::int64_t frame) const final;
+  ImageDescription describe() const final;
   /// The file is read whole when it is opened, for its header stands before its pixels.
   void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) final;
 

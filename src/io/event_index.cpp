@@ -50,6 +50,7 @@ void add_nxmx(EventIndex& index, const std::string& path) {
 }
 
 void add_file(EventIndex& index, const std::string& path) {
+  if (path.ends_with(event_index_suffix)) return append_events(index, load_event_index(path));
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return add_nxmx(index, path);
@@ -65,20 +66,50 @@ void add_file(EventIndex& index, const std::string& path) {
 
 } // namespace
 
-EventIndex build_event_index(const std::vector<std::string>& paths_or_globs) {
-  EventIndex index;
+EventIndexBuilder::EventIndexBuilder(const std::vector<std::string>& paths_or_globs) {
   std::set<std::filesystem::path> seen;
   for (const std::string& text : paths_or_globs)
     for (const std::string& path : expand(text)) {
       std::error_code ignored;
-      if (!seen.insert(std::filesystem::weakly_canonical(path, ignored)).second) continue;
-      try {
-        add_file(index, path);
-      } catch (const core::Error& error) {
-        index.failed.emplace_back(path, error.what());
-      }
+      if (seen.insert(std::filesystem::weakly_canonical(path, ignored)).second)
+        paths_.push_back(path);
     }
+}
+
+bool EventIndexBuilder::step(EventIndex& index) {
+  if (next_ == paths_.size()) return false;
+  const std::string& path = paths_[next_++];
+  try {
+    add_file(index, path);
+  } catch (const core::Error& error) {
+    index.failed.emplace_back(path, error.what());
+  }
+  return true;
+}
+
+EventIndex build_event_index(const std::vector<std::string>& paths_or_globs) {
+  EventIndex index;
+  EventIndexBuilder builder(paths_or_globs);
+  while (builder.step(index)) {
+  }
   return index;
+}
+
+void append_events(EventIndex& index, const EventIndex& more) {
+  const auto sources = static_cast<std::uint32_t>(index.sources.size());
+  const auto files = static_cast<std::uint32_t>(index.files.size());
+  const std::size_t events = index.events.size();
+  index.sources.insert(index.sources.end(), more.sources.begin(), more.sources.end());
+  index.files.insert(index.files.end(), more.files.begin(), more.files.end());
+  index.failed.insert(index.failed.end(), more.failed.begin(), more.failed.end());
+  for (const Event& event : more.events)
+    index.events.push_back({event.source + sources, event.frame});
+  if (more.ranges.empty()) return;
+  index.ranges.resize(events + more.events.size());
+  for (std::size_t i = 0; i < more.ranges.size(); ++i) {
+    index.ranges[events + i] = more.ranges[i];
+    for (ByteRange& range : index.ranges[events + i]) range.file += files;
+  }
 }
 
 void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges) {

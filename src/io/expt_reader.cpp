@@ -55,6 +55,7 @@ public:
     file_of(frame).read_at(image(frame).source.frame, into, ranges);
   }
   std::string content_id() const override { return source(0).content_id; }
+  ImageDescription describe() const override { return describe_single_image(path_); }
   models::ImageSource source(std::int64_t frame) const override {
     models::ImageSource source = image(frame).source;
     if (source.content_id.empty()) source = file_of(frame).source(source.frame);

@@ -4,6 +4,7 @@
 #include "pixel_source.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,19 +30,39 @@ struct Piece {
   }
 };
 
+/// Where all frames of a run lie and how they are stored: made once, then enough to read them.
+struct FrameMap {
+  struct Source {
+    SourceName name;
+    std::optional<PixelFormat> format; ///< known once it was opened
+  };
+  std::vector<Source> sources;
+  std::vector<Piece> pieces; ///< sorted by first frame
+  std::int64_t frames = 0;
+  FrameShape shape{0, 0, 0};
+  int frame_rank = 2;
+  StoredType type = StoredType::u16;
+  std::string type_text;
+  double fill = 0; ///< for pixels that no piece covers
+};
+
 /// Reads frames from a plain data set, from several that follow each other (data_000001, ...; also
 /// through external links), or from a virtual one, whose sources are read directly so that they take
 /// the fast path and a missing one is an error instead of fill values. Keeps files open.
 class FrameStore {
 public:
-  /// `datasets`: paths in `master`, in order; one may be virtual. Throws core::Error.
-  FrameStore(hid_t master, std::string path, const std::vector<std::string>& datasets);
+  /// `datasets`: paths in `master`, in order; one may be virtual. `master` must outlive the store.
+  /// Throws core::Error.
+  FrameStore(hdf5::LazyFile& master, const std::vector<std::string>& datasets);
+  /// From a map made before; opens nothing.
+  FrameStore(hdf5::LazyFile& master, FrameMap map);
 
-  std::int64_t frames() const { return frames_; }
-  const FrameShape& shape() const { return shape_; }
-  int frame_rank() const { return frame_rank_; }
-  StoredType type() const { return type_; }
-  const std::string& type_text() const { return type_text_; }
+  const FrameMap& map() const { return map_; }
+  std::int64_t frames() const { return map_.frames; }
+  const FrameShape& shape() const { return map_.shape; }
+  int frame_rank() const { return map_.frame_rank; }
+  StoredType type() const { return map_.type; }
+  const std::string& type_text() const { return map_.type_text; }
   /// Pixels of one frame, into a buffer that is reused where its kind and size fit. `ranges`, if not
   /// empty, says where its stored bytes lie; if empty it is filled, or left so where that cannot be
   /// known (filters of HDF5's own, chunks of several frames).
@@ -51,27 +72,22 @@ public:
 
 private:
   PixelSource& source(std::size_t index);
+  PixelSource::Open open(const SourceName& name) const;
+  std::string shown(const SourceName& name) const;
+  void add_source(SourceName name);
   void add_dataset(const std::string& dataset);
-  bool add_virtual(const std::string& dataset, const PixelSource& whole);
+  bool add_virtual(const std::string& dataset, PixelSource& whole);
   template <typename T>
   void read_into(std::int64_t frame, std::vector<T>& pixels, RangeTrail& trail);
   template <typename T>
   void copy_box(const Piece& piece, std::int64_t source_frame, std::vector<T>& pixels,
                 RangeTrail& trail);
 
-  hid_t master_; ///< owned by the reader
-  std::string path_;
-  std::vector<SourceName> names_;
-  std::vector<std::unique_ptr<PixelSource>> open_;
+  hdf5::LazyFile& master_;
+  FrameMap map_;
+  std::vector<std::unique_ptr<PixelSource>> open_; ///< as map_.sources
   std::size_t open_count_ = 0;
-  std::vector<Piece> pieces_; ///< sorted by first frame
-  std::int64_t frames_ = 0;
-  FrameShape shape_{0, 0, 0};
-  int frame_rank_ = 2;
-  StoredType type_ = StoredType::u16;
-  std::string type_text_;
   models::PixelBuffer empty_; ///< the kind of buffer
-  double fill_ = 0;           ///< for pixels that no piece covers
   models::PixelBuffer box_;   ///< the source frame last read for copying boxes
   std::size_t box_source_ = 0;
   std::int64_t box_frame_ = -1;

@@ -46,6 +46,23 @@ Handle unlocked_access();
 /// Opens a file for reading, also while its writer still has it open. Throws core::Error naming `path` and saying why.
 Handle open_file(const std::string& path);
 
+/// A file that is opened when it is first asked for.
+class LazyFile {
+public:
+  explicit LazyFile(std::string path)
+      : path_(std::move(path)) {}
+  const std::string& path() const { return path_; }
+  /// Throws core::Error as open_file does.
+  hid_t get() {
+    if (!file_) file_ = open_file(path_);
+    return file_.get();
+  }
+
+private:
+  std::string path_;
+  Handle file_;
+};
+
 /// Is there an object at `path`, all links on the way resolved (external ones too)?
 bool exists(hid_t location, const std::string& path);
 bool is_dataset(hid_t location, const std::string& path);

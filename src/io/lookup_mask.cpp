@@ -4,7 +4,10 @@
 #include "file_kind.hpp"
 #include "hdf5.hpp"
 
+#include "kilobragg/io/bitshuffle.hpp"
+
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -97,6 +100,28 @@ std::shared_ptr<const models::PixelMask> read_lookup_mask(const std::string& nam
         "of another detector?",
         shown, hdf5::shape_text(shape), layout.size, row_length(layout));
   return std::make_shared<const models::PixelMask>(read_values(data.get(), shown, pixels));
+}
+
+std::string pack_mask(const models::PixelMask& mask) {
+  const std::uint64_t pixels = mask.size();
+  const auto packed = encode_bitshuffle_lz4(std::as_bytes(std::span(mask)), 1);
+  std::string bytes(sizeof pixels, '\0');
+  std::memcpy(bytes.data(), &pixels, sizeof pixels);
+  return bytes.append(reinterpret_cast<const char*>(packed.data()), packed.size());
+}
+
+models::PixelMask unpack_mask(const std::string& bytes) {
+  std::uint64_t pixels = 0;
+  core::require(bytes.size() > sizeof pixels, "a packed mask of {} bytes is none", bytes.size());
+  std::memcpy(&pixels, bytes.data(), sizeof pixels);
+  // No mask shrinks to less than a few thousandths: larger claims are damage.
+  core::require(pixels / 1024 <= bytes.size(), "a packed mask of {} bytes cannot hold {} pixels",
+                bytes.size(), pixels);
+  models::PixelMask mask(pixels);
+  std::vector<std::byte> scratch;
+  decode_bitshuffle_lz4(std::as_bytes(std::span(bytes)).subspan(sizeof pixels), 1,
+                        std::as_writable_bytes(std::span(mask)), scratch);
+  return mask;
 }
 
 std::shared_ptr<const models::PixelMask>

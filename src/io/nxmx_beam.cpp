@@ -32,27 +32,31 @@ std::string weights_of(hid_t file, const std::string& wavelengths) {
 
 } // namespace
 
-NxmxBeam::NxmxBeam(hid_t file, std::string path, const std::string& entry, std::int64_t frames)
-    : file_(file)
-    , path_(std::move(path))
-    , frames_(frames) {
+NxmxBeam::NxmxBeam(hdf5::LazyFile& file, NxmxBeamFacts facts)
+    : file_(&file)
+    , facts_(std::move(facts)) {}
+
+NxmxBeam::NxmxBeam(hdf5::LazyFile& file, const std::string& entry, std::int64_t frames)
+    : file_(&file) {
+  facts_.frames = frames;
   find_group(entry);
-  if (hdf5::is_dataset(file_, group_ + "/incident_wavelength")) {
+  if (hdf5::is_dataset(file_->get(), group_ + "/incident_wavelength")) {
     find_spectrum();
+    share_spectrum();
     read_wavelengths();
   } else if (!read_energies(entry)) {
     core::fail("{} gives no wavelength (neither incident_wavelength nor incident_energy in {}) was "
                "it written as NXmx?",
-               path_, group_);
+               file_->path(), group_);
   }
-  if (hdf5::is_dataset(file_, group_ + "/total_flux"))
-    flux_ = *hdf5::read_numbers(file_, group_ + "/total_flux");
+  if (hdf5::is_dataset(file_->get(), group_ + "/total_flux"))
+    facts_.flux = *hdf5::read_numbers(file_->get(), group_ + "/total_flux");
 }
 
 void NxmxBeam::find_group(const std::string& entry) {
   group_ = entry + "/instrument/beam";
   for (const std::string& base : {entry + "/instrument", entry + "/sample"}) {
-    const auto beams = hdf5::children_of_class(file_, base, "NXbeam");
+    const auto beams = hdf5::children_of_class(file_->get(), base, "NXbeam");
     if (beams.empty()) continue;
     group_ = beams.front();
     return;
@@ -64,57 +68,78 @@ void NxmxBeam::find_spectrum() {
   std::string name = group_ + "/incident_wavelength";
   constexpr int longest_chain = 10;
   for (int i = 0; i < longest_chain; ++i) {
-    weights_ = weights_of(file_, name);
-    if (!weights_.empty()) {
-      spectrum_ = name;
-      spectrum_factor_ = unit_of(file_, path_, name, angstroms_per, "angstrom");
+    facts_.weights = weights_of(file_->get(), name);
+    if (!facts_.weights.empty()) {
+      facts_.spectrum = name;
+      facts_.spectrum_factor =
+          unit_of(file_->get(), file_->path(), name, angstroms_per, "angstrom");
       return;
     }
-    const auto variant = hdf5::text_attribute(file_, name, "variant");
+    const auto variant = hdf5::text_attribute(file_->get(), name, "variant");
     if (!variant || variant->empty()) return;
     name = variant->front() == '/' ? *variant : group_ + "/" + *variant;
-    core::require(hdf5::is_dataset(file_, name),
-                  "{} names the wavelength variant {}, which is not there", path_, name);
+    core::require(hdf5::is_dataset(file_->get(), name),
+                  "{} names the wavelength variant {}, which is not there", file_->path(), name);
   }
+}
+
+void NxmxBeam::share_spectrum() {
+  for (const std::string& name : {facts_.spectrum, facts_.weights}) {
+    if (name.empty()) return;
+    const Handle data(H5Dopen2(file_->get(), name.c_str(), H5P_DEFAULT));
+    if (hdf5::dimensions(data.get()).size() != 1) return;
+  }
+  facts_.shared = spectrum(0);
+}
+
+models::Spectrum NxmxBeam::spectrum(std::int64_t frame) const {
+  if (facts_.spectrum.empty() || !facts_.shared.empty()) return facts_.shared;
+  models::Spectrum spectrum{row(facts_.spectrum, frame), row(facts_.weights, frame)};
+  for (double& value : spectrum.wavelengths) value *= facts_.spectrum_factor;
+  core::require(spectrum.wavelengths.size() == spectrum.weights.size(),
+                "the spectrum of frame {} in {} has {} wavelengths and {} weights", frame,
+                file_->path(), spectrum.wavelengths.size(), spectrum.weights.size());
+  return spectrum;
 }
 
 void NxmxBeam::read_wavelengths() {
   const std::string name = group_ + "/incident_wavelength";
-  if (name == spectrum_) return;
-  wavelengths_ = *hdf5::read_numbers(file_, name);
-  const double factor = unit_of(file_, path_, name, angstroms_per, "angstrom");
-  for (double& value : wavelengths_) value *= factor;
-  const auto count = static_cast<std::int64_t>(wavelengths_.size());
-  if (count != 1 && count < frames_)
+  if (name == facts_.spectrum) return;
+  facts_.wavelengths = *hdf5::read_numbers(file_->get(), name);
+  const double factor = unit_of(file_->get(), file_->path(), name, angstroms_per, "angstrom");
+  for (double& value : facts_.wavelengths) value *= factor;
+  const auto count = static_cast<std::int64_t>(facts_.wavelengths.size());
+  if (count != 1 && count < facts_.frames)
     core::fail(
         "{} gives {} wavelengths for {} frames ({}) without weights they are no spectrum; was "
         "the run aborted?",
-        path_, count, frames_, name);
+        file_->path(), count, facts_.frames, name);
 }
 
 bool NxmxBeam::read_energies(const std::string& entry) {
   for (const std::string& name : {group_ + "/incident_energy", group_ + "/photon_energy",
                                   entry + "/instrument/detector/detectorSpecific/photon_energy"}) {
-    const auto energies = hdf5::read_numbers(file_, name);
+    const auto energies = hdf5::read_numbers(file_->get(), name);
     if (!energies || energies->empty()) continue;
-    const double factor = unit_of(file_, path_, name, electronvolts_per, "eV");
+    const double factor = unit_of(file_->get(), file_->path(), name, electronvolts_per, "eV");
     for (const double energy : *energies)
-      wavelengths_.push_back(core::ev_angstrom / (energy * factor));
-    const auto count = static_cast<std::int64_t>(wavelengths_.size());
-    if (count != 1 && count < frames_)
-      core::fail("{} gives {} photon energies for {} frames ({})", path_, count, frames_, name);
+      facts_.wavelengths.push_back(core::ev_angstrom / (energy * factor));
+    const auto count = static_cast<std::int64_t>(facts_.wavelengths.size());
+    if (count != 1 && count < facts_.frames)
+      core::fail("{} gives {} photon energies for {} frames ({})", file_->path(), count,
+                 facts_.frames, name);
     return true;
   }
   return false;
 }
 
 std::vector<double> NxmxBeam::row(const std::string& dataset, std::int64_t frame) const {
-  const Handle data(H5Dopen2(file_, dataset.c_str(), H5P_DEFAULT));
+  const Handle data(H5Dopen2(file_->get(), dataset.c_str(), H5P_DEFAULT));
   const std::vector<hsize_t> shape = hdf5::dimensions(data.get());
-  if (shape.size() < 2) return *hdf5::read_numbers(file_, dataset);
+  if (shape.size() < 2) return *hdf5::read_numbers(file_->get(), dataset);
   core::require(shape.size() == 2 && static_cast<hsize_t>(frame) < shape[0],
-                "{}:{} has the shape {} (frames x channels is wanted, frame {} at least)", path_,
-                dataset, hdf5::shape_text(shape), frame);
+                "{}:{} has the shape {} (frames x channels is wanted, frame {} at least)",
+                file_->path(), dataset, hdf5::shape_text(shape), frame);
   const hsize_t start[2] = {static_cast<hsize_t>(frame), 0}, count[2] = {1, shape[1]};
   const Handle space(H5Dget_space(data.get()));
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start, nullptr, count, nullptr);
@@ -122,29 +147,24 @@ std::vector<double> NxmxBeam::row(const std::string& dataset, std::int64_t frame
   std::vector<double> values(shape[1]);
   if (H5Dread(data.get(), H5T_NATIVE_DOUBLE, memory.get(), space.get(), H5P_DEFAULT,
               values.data()) < 0)
-    core::fail("cannot read {} in {} ({})", dataset, path_, hdf5::last_error());
+    core::fail("cannot read {} in {} ({})", dataset, file_->path(), hdf5::last_error());
   return values;
 }
 
 models::Beam NxmxBeam::beam(std::int64_t frame) const {
-  core::require(frame >= 0 && frame < frames_, "{} has no frame {} (it has {})", path_, frame,
-                frames_);
+  core::require(frame >= 0 && frame < facts_.frames, "{} has no frame {} (it has {})",
+                file_->path(), frame, facts_.frames);
   models::Beam beam;
   const auto at = [frame](const std::vector<double>& values) {
     return values.size() == 1 ? values[0] : values[static_cast<std::size_t>(frame)];
   };
-  if (!spectrum_.empty()) {
-    beam.spectrum.wavelengths = row(spectrum_, frame);
-    beam.spectrum.weights = row(weights_, frame);
-    for (double& value : beam.spectrum.wavelengths) value *= spectrum_factor_;
-    core::require(beam.spectrum.wavelengths.size() == beam.spectrum.weights.size(),
-                  "the spectrum of frame {} in {} has {} wavelengths and {} weights", frame, path_,
-                  beam.spectrum.wavelengths.size(), beam.spectrum.weights.size());
-  }
-  beam.wavelength = wavelengths_.empty() ? beam.spectrum.mean_wavelength() : at(wavelengths_);
+  beam.spectrum = spectrum(frame);
+  beam.wavelength =
+      facts_.wavelengths.empty() ? beam.spectrum.mean_wavelength() : at(facts_.wavelengths);
   core::require(beam.wavelength > 0, "frame {} of {} has the wavelength {} (it must be positive)",
-                frame, path_, beam.wavelength);
-  if (flux_.size() == 1 || flux_.size() > static_cast<std::size_t>(frame)) beam.flux = at(flux_);
+                frame, file_->path(), beam.wavelength);
+  if (facts_.flux.size() == 1 || facts_.flux.size() > static_cast<std::size_t>(frame))
+    beam.flux = at(facts_.flux);
   return beam;
 }
 

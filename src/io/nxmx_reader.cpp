@@ -1,9 +1,7 @@
 // The image reader of NXmx files: geometry once, frames on demand.
 #include "nxmx_reader.hpp"
 
-#include "attempt.hpp"
-#include "nxmx_beam.hpp"
-#include "nxmx_detector.hpp"
+#include "description_codec.hpp"
 #include "nxmx_files.hpp"
 
 #include "kilobragg/core/hash.hpp"
@@ -12,8 +10,6 @@
 
 namespace kilobragg::io {
 namespace {
-
-using hdf5::Handle;
 
 /// Each panel of the data a panel of its own, for files without geometry.
 models::ImageLayout plain_layout(const FrameShape& shape) {
@@ -28,32 +24,55 @@ models::ImageLayout plain_layout(const FrameShape& shape) {
 class NxmxReader final : public ImageReader {
 public:
   NxmxReader(const std::string& path, const std::string& dataset)
-      : path_(path)
-      , file_(hdf5::open_file(path))
+      : file_(path)
       , found_(find_frame_datasets(file_.get(), path, dataset))
-      , frames_(file_.get(), path, found_.datasets)
-      , beam_(
-            attempt([&] { return NxmxBeam(file_.get(), path, found_.entry, frames_.frames()); })) {
+      , frames_(file_, found_.datasets)
+      , beam_(attempt([&] { return NxmxBeam(file_, found_.entry, frames_.frames()); })) {
     const auto read = attempt([&] { return read_nxmx_detector(context()); });
-    geometry_.why = read.why;
-    layout_ = std::make_shared<const models::ImageLayout>(
+    geometry_.detector.why = read.why;
+    geometry_.layout = std::make_shared<const models::ImageLayout>(
         read.value ? read.value->layout : plain_layout(frames_.shape()));
     const std::string group =
         read.value ? read.value->group : found_.entry + "/instrument/detector";
     if (read.value)
-      geometry_.value = std::make_shared<const models::Detector>(read.value->detector);
-    masks_ = read_nxmx_masks(context(), group);
+      geometry_.detector.value = std::make_shared<const models::Detector>(read.value->detector);
+    geometry_.masks = read_nxmx_masks(context(), group);
+  }
+
+  NxmxReader(const Json& source, DescribedGeometry geometry)
+      : file_(source.at("path").get<std::string>())
+      , found_{source.at("entry"), source.at("name"), {}, {}}
+      , frames_(file_, frame_map_from_json(source.at("frames")))
+      , geometry_(std::move(geometry))
+      , content_id_(source.at("content_id").get<std::string>()) {
+    if (source.contains("beam"))
+      beam_.value.emplace(file_, beam_facts_from_json(source.at("beam")));
+    else
+      beam_.why = source.at("no_beam");
   }
 
   std::int64_t frame_count() const override { return frames_.frames(); }
-  std::shared_ptr<const models::Detector> detector() const override { return geometry_.get(); }
-  std::shared_ptr<const models::ImageLayout> layout() const override { return layout_; }
+  std::shared_ptr<const models::Detector> detector() const override {
+    return geometry_.detector.get();
+  }
+  std::shared_ptr<const models::ImageLayout> layout() const override { return geometry_.layout; }
   models::Beam beam(std::int64_t frame) const override { return beam_.get().beam(frame); }
+
+  Shot shot(std::int64_t frame) const override {
+    Shot shot;
+    if (!beam_.value) return shot;
+    const NxmxBeamFacts& facts = beam_.value->facts();
+    const auto i = static_cast<std::size_t>(frame);
+    if (facts.wavelengths.size() > 1) shot.wavelength = facts.wavelengths.at(i);
+    if (facts.flux.size() > 1 && i < facts.flux.size()) shot.flux = facts.flux[i];
+    return shot;
+  }
 
   void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) override {
     frames_.read(frame, image.pixels, ranges);
-    image.layout = layout_;
-    image.mask = frame_mask(context(), masks_, frame);
+    image.layout = geometry_.layout;
+    const NxmxMasks& masks = geometry_.masks;
+    image.mask = masks.per_frame.empty() ? masks.common : frame_mask(context(), masks, frame);
   }
 
   std::string content_id() const override {
@@ -62,14 +81,28 @@ public:
   }
 
   models::ImageSource source(std::int64_t frame) const override {
-    return {std::filesystem::absolute(path_).lexically_normal().string(), found_.name, frame,
+    return {std::filesystem::absolute(file_.path()).lexically_normal().string(), found_.name, frame,
             content_id()};
+  }
+
+  ImageDescription describe() const override {
+    Json source = {{"kind", "nxmx"},
+                   {"path", file_.path()},
+                   {"entry", found_.entry},
+                   {"name", found_.name},
+                   {"frames", to_json(frames_.map())},
+                   {"content_id", content_id()}};
+    if (beam_.value)
+      source["beam"] = to_json(beam_.value->facts());
+    else
+      source["no_beam"] = beam_.why;
+    return {pack_geometry(geometry_), pack_json(source)};
   }
 
 private:
   DetectorContext context() const {
     const double wavelength = beam_.value ? beam_.value->beam(0).wavelength : 0;
-    return {file_.get(), path_, found_.entry, &frames_, wavelength};
+    return {file_.get(), file_.path(), found_.entry, &frames_, wavelength};
   }
 
   std::string make_content_id() const {
@@ -83,14 +116,11 @@ private:
     return core::md5_hex(std::span<const std::byte>(bytes));
   }
 
-  std::string path_;
-  Handle file_;
+  mutable hdf5::LazyFile file_;
   FrameDatasets found_;
   mutable FrameStore frames_; ///< opens files as frames ask for them
   Attempt<NxmxBeam> beam_;
-  Attempt<std::shared_ptr<const models::Detector>> geometry_;
-  std::shared_ptr<const models::ImageLayout> layout_;
-  NxmxMasks masks_;
+  DescribedGeometry geometry_;
   mutable std::string content_id_;
 };
 
@@ -100,10 +130,15 @@ std::unique_ptr<ImageReader> open_nxmx(const std::string& path, const std::strin
   return std::make_unique<NxmxReader>(path, dataset);
 }
 
+std::unique_ptr<ImageReader> open_described_nxmx(const ImageDescription& description) {
+  return std::make_unique<NxmxReader>(unpack_json(description.source),
+                                      unpack_geometry(description.geometry));
+}
+
 NxmxFrames count_nxmx_frames(const std::string& path, const std::string& dataset) {
-  const Handle file = hdf5::open_file(path);
+  hdf5::LazyFile file(path);
   const FrameDatasets found = find_frame_datasets(file.get(), path, dataset);
-  const FrameStore frames(file.get(), path, found.datasets);
+  const FrameStore frames(file, found.datasets);
   return {found.name, frames.frames(), found.missing};
 }
 

@@ -11,6 +11,9 @@ namespace kilobragg::io {
 
 std::unique_ptr<ImageReader> open_nxmx(const std::string& path, const std::string& dataset);
 
+/// A description of kind "nxmx".
+std::unique_ptr<ImageReader> open_described_nxmx(const ImageDescription& description);
+
 /// What the event index needs, without geometry: the number of frames, the data set and links that
 /// lead nowhere. Throws core::Error.
 struct NxmxFrames {

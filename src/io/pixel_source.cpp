@@ -52,46 +52,56 @@ void require_filters(hid_t plist, const std::string& name) {
 
 } // namespace
 
-PixelSource::PixelSource(Handle file, Handle dataset, std::string name)
-    : file_(std::move(file))
-    , dataset_(std::move(dataset))
+PixelSource::PixelSource(PixelFormat format, std::function<Open()> opener, std::string name)
+    : opener_(std::move(opener))
+    , name_(std::move(name))
+    , format_(std::move(format)) {}
+
+hid_t PixelSource::dataset() {
+  if (!open_.dataset) open_ = opener_();
+  return open_.dataset.get();
+}
+
+PixelSource::PixelSource(Open open, std::string name)
+    : open_(std::move(open))
     , name_(std::move(name)) {
-  const std::vector<hsize_t> dims = hdf5::dimensions(dataset_.get());
-  rank_ = static_cast<int>(dims.size());
-  if (rank_ < 2 || rank_ > 4)
+  const std::vector<hsize_t> dims = hdf5::dimensions(dataset());
+  format_.rank = static_cast<int>(dims.size());
+  if (format_.rank < 2 || format_.rank > 4)
     core::fail(
         "{} holds no images (its shape is {}) frames x slow x fast or frames x panels x slow "
         "x fast is wanted; does the dataset option name the right one?",
         name_, hdf5::shape_text(dims));
-  frames_ = rank_ == 2 ? 1 : static_cast<std::int64_t>(dims[0]);
-  for (int i = rank_ == 2 ? 0 : 1; i < rank_; ++i)
-    shape_[static_cast<std::size_t>(i + 3 - rank_)] = dims[static_cast<std::size_t>(i)];
-  core::require(pixels_in(shape_) > 0, "{} holds no pixels (its shape is {})", name_,
+  format_.frames = format_.rank == 2 ? 1 : static_cast<std::int64_t>(dims[0]);
+  for (int i = format_.rank == 2 ? 0 : 1; i < format_.rank; ++i)
+    format_.shape[static_cast<std::size_t>(i + 3 - format_.rank)] =
+        dims[static_cast<std::size_t>(i)];
+  core::require(pixels_in(format_.shape) > 0, "{} holds no pixels (its shape is {})", name_,
                 hdf5::shape_text(dims));
   inspect_type();
   inspect_storage();
 }
 
 void PixelSource::inspect_type() {
-  const Handle type(H5Dget_type(dataset_.get()));
+  const Handle type(H5Dget_type(dataset()));
   const H5T_class_t kind = H5Tget_class(type.get());
-  element_ = H5Tget_size(type.get());
+  format_.element = H5Tget_size(type.get());
   const bool is_signed = kind == H5T_INTEGER && H5Tget_sign(type.get()) == H5T_SGN_2;
   if (kind == H5T_FLOAT) {
-    type_ = element_ == 8 ? StoredType::f64 : StoredType::f32;
+    format_.type = format_.element == 8 ? StoredType::f64 : StoredType::f32;
   } else if (kind == H5T_INTEGER) {
-    switch (element_) {
+    switch (format_.element) {
     case 1:
-      type_ = is_signed ? StoredType::i8 : StoredType::u8;
+      format_.type = is_signed ? StoredType::i8 : StoredType::u8;
       break;
     case 2:
-      type_ = is_signed ? StoredType::i16 : StoredType::u16;
+      format_.type = is_signed ? StoredType::i16 : StoredType::u16;
       break;
     case 4:
-      type_ = is_signed ? StoredType::i32 : StoredType::u32;
+      format_.type = is_signed ? StoredType::i32 : StoredType::u32;
       break;
     default:
-      type_ = StoredType::other_integer;
+      format_.type = StoredType::other_integer;
     }
   } else {
     core::fail("{} holds no images (its elements are neither integers nor floats) does the dataset "
@@ -110,19 +120,19 @@ PixelSource::Codec PixelSource::usable_codec(hid_t plist) const {
   if (id == lz4_filter) return Codec::lz4;
   // Options: version (2), element size, block size, compression; only LZ4 (2) is ours.
   const bool ours = id == bitshuffle_filter && count >= 5 && options[4] == 2 &&
-                    options[2] == element_ && element_ <= 8;
+                    options[2] == format_.element && format_.element <= 8;
   return ours ? Codec::bitshuffle : Codec::library;
 }
 
-bool PixelSource::has_plain_elements() const {
-  const Handle type(H5Dget_type(dataset_.get()));
-  return type_ != StoredType::other_integer && element_ <= 8 &&
-         (element_ == 1 || H5Tget_order(type.get()) == H5T_ORDER_LE) &&
-         (H5Tget_class(type.get()) == H5T_INTEGER || element_ >= 4);
+bool PixelSource::has_plain_elements() {
+  const Handle type(H5Dget_type(dataset()));
+  return format_.type != StoredType::other_integer && format_.element <= 8 &&
+         (format_.element == 1 || H5Tget_order(type.get()) == H5T_ORDER_LE) &&
+         (H5Tget_class(type.get()) == H5T_INTEGER || format_.element >= 4);
 }
 
 void PixelSource::inspect_storage() {
-  const Handle plist(H5Dget_create_plist(dataset_.get()));
+  const Handle plist(H5Dget_create_plist(dataset()));
   require_filters(plist.get(), name_);
   if (!has_plain_elements()) return;
   if (H5Pget_layout(plist.get()) == H5D_CHUNKED) inspect_chunks(plist.get());
@@ -132,29 +142,30 @@ void PixelSource::inspect_storage() {
 
 void PixelSource::inspect_chunks(hid_t plist) {
   std::array<hsize_t, 4> chunk{1, 1, 1, 1};
-  H5Pget_chunk(plist, rank_, chunk.data());
-  if (rank_ > 2 && chunk[0] != 1) return;
-  for (int i = rank_ == 2 ? 0 : 1; i < rank_; ++i)
-    chunk_shape_[static_cast<std::size_t>(i + 3 - rank_)] = chunk[static_cast<std::size_t>(i)];
-  codec_ = usable_codec(plist);
+  H5Pget_chunk(plist, format_.rank, chunk.data());
+  if (format_.rank > 2 && chunk[0] != 1) return;
+  for (int i = format_.rank == 2 ? 0 : 1; i < format_.rank; ++i)
+    format_.chunk_shape[static_cast<std::size_t>(i + 3 - format_.rank)] =
+        chunk[static_cast<std::size_t>(i)];
+  format_.codec = usable_codec(plist);
 }
 
 void PixelSource::inspect_contiguous() {
-  const haddr_t begin = H5Dget_offset(dataset_.get());
+  const haddr_t begin = H5Dget_offset(dataset());
   if (begin == HADDR_UNDEF) return; // nothing was written
-  const ssize_t length = H5Fget_name(dataset_.get(), nullptr, 0);
+  const ssize_t length = H5Fget_name(dataset(), nullptr, 0);
   if (length <= 0) return;
   std::string path(static_cast<std::size_t>(length) + 1, '\0');
-  H5Fget_name(dataset_.get(), path.data(), path.size());
+  H5Fget_name(dataset(), path.data(), path.size());
   path.pop_back();
-  contiguous_ = {std::filesystem::absolute(path).lexically_normal().string(), begin,
-                 pixels_in(shape_) * element_};
-  chunk_shape_ = shape_;
-  codec_ = Codec::none;
+  format_.contiguous = {std::filesystem::absolute(path).lexically_normal().string(), begin,
+                        pixels_in(format_.shape) * format_.element};
+  format_.chunk_shape = format_.shape;
+  format_.codec = Codec::none;
 }
 
 std::string PixelSource::type_text() const {
-  switch (type_) {
+  switch (format_.type) {
   case StoredType::u8:
     return "u8";
   case StoredType::i8:
@@ -168,17 +179,17 @@ std::string PixelSource::type_text() const {
   case StoredType::i32:
     return "i32";
   case StoredType::f32:
-    return element_ == 4 ? "f32" : "f16";
+    return format_.element == 4 ? "f32" : "f16";
   case StoredType::f64:
     return "f64";
   case StoredType::other_integer:
     break;
   }
-  return fmt::format("i{}", 8 * element_);
+  return fmt::format("i{}", 8 * format_.element);
 }
 
-models::PixelBuffer PixelSource::make_buffer() const {
-  switch (type_) {
+models::PixelBuffer buffer_for(StoredType type) {
+  switch (type) {
   case StoredType::u8:
   case StoredType::u16:
     return std::vector<std::uint16_t>();
@@ -192,10 +203,10 @@ models::PixelBuffer PixelSource::make_buffer() const {
 
 template <typename T>
 void PixelSource::read(std::int64_t frame, T* out, RangeTrail& trail) {
-  if (frame < 0 || frame >= frames_)
-    core::fail("{} has no frame {} (it has {})", name_, frame, frames_);
+  if (frame < 0 || frame >= format_.frames)
+    core::fail("{} has no frame {} (it has {})", name_, frame, format_.frames);
   try {
-    if (codec_ != Codec::library && read_chunks(frame, out, trail)) return;
+    if (format_.codec != Codec::library && read_chunks(frame, out, trail)) return;
   } catch (const core::Error& error) {
     core::fail("cannot read frame {} of {} ({}) is the file complete?", frame, name_, error.what());
   }
@@ -205,13 +216,13 @@ void PixelSource::read(std::int64_t frame, T* out, RangeTrail& trail) {
 
 template <typename T>
 void PixelSource::read_through_library(std::int64_t frame, T* out) {
-  std::vector<hsize_t> count = hdf5::dimensions(dataset_.get()), start(count.size(), 0);
-  if (rank_ > 2) start[0] = static_cast<hsize_t>(frame), count[0] = 1;
-  const Handle space(H5Dget_space(dataset_.get()));
+  std::vector<hsize_t> count = hdf5::dimensions(dataset()), start(count.size(), 0);
+  if (format_.rank > 2) start[0] = static_cast<hsize_t>(frame), count[0] = 1;
+  const Handle space(H5Dget_space(dataset()));
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
   // Memory of the same rank: HDF5 is several times slower between selections of different ranks.
-  const Handle memory(H5Screate_simple(rank_, count.data(), nullptr));
-  if (H5Dread(dataset_.get(), memory_type<T>(), memory.get(), space.get(), H5P_DEFAULT, out) < 0)
+  const Handle memory(H5Screate_simple(format_.rank, count.data(), nullptr));
+  if (H5Dread(dataset(), memory_type<T>(), memory.get(), space.get(), H5P_DEFAULT, out) < 0)
     core::fail("cannot read frame {} of {} ({}) is the file complete?", frame, name_,
                hdf5::last_error());
 }
@@ -221,9 +232,9 @@ bool PixelSource::fetch(const std::array<hsize_t, 4>& offset, RangeTrail& trail)
     fetch_range(trail.next());
     return true;
   }
-  if (contiguous_.path.empty()) return fetch_through_library(offset, trail);
-  FileRange range = contiguous_;
-  if (rank_ > 2) range.offset += offset[0] * range.length;
+  if (format_.contiguous.path.empty()) return fetch_through_library(offset, trail);
+  FileRange range = format_.contiguous;
+  if (format_.rank > 2) range.offset += offset[0] * range.length;
   fetch_range(range);
   trail.found.push_back(std::move(range));
   return true;
@@ -238,13 +249,12 @@ void PixelSource::fetch_range(const FileRange& range) {
 
 bool PixelSource::fetch_through_library(const std::array<hsize_t, 4>& offset, RangeTrail& trail) {
   hsize_t size = 0;
-  if (H5Dget_chunk_storage_size(dataset_.get(), offset.data(), &size) < 0 || size == 0)
-    return false;
+  if (H5Dget_chunk_storage_size(dataset(), offset.data(), &size) < 0 || size == 0) return false;
   if (raw_.size() < size) raw_.reserve(size);
   raw_.resize(size);
   std::uint32_t skipped = 0;
   const hdf5::RawReads reads;
-  if (H5Dread_chunk(dataset_.get(), H5P_DEFAULT, offset.data(), &skipped, raw_.data()) < 0)
+  if (H5Dread_chunk(dataset(), H5P_DEFAULT, offset.data(), &skipped, raw_.data()) < 0)
     core::fail("{}", hdf5::last_error());
   chunk_is_raw_ = (skipped & 1) != 0;
   // A range does not tell that a chunk skipped its filter.
@@ -256,26 +266,26 @@ bool PixelSource::fetch_through_library(const std::array<hsize_t, 4>& offset, Ra
 }
 
 void PixelSource::decode(std::span<std::byte> out) {
-  if (codec_ == Codec::none || chunk_is_raw_) {
+  if (format_.codec == Codec::none || chunk_is_raw_) {
     core::require(raw_.size() == out.size(), "chunk has {} bytes instead of {}", raw_.size(),
                   out.size());
     std::memcpy(out.data(), raw_.data(), out.size());
-  } else if (codec_ == Codec::lz4) {
+  } else if (format_.codec == Codec::lz4) {
     decode_lz4(raw_, out);
   } else {
-    decode_bitshuffle_lz4(raw_, element_, out, scratch_);
+    decode_bitshuffle_lz4(raw_, format_.element, out, scratch_);
   }
 }
 
 template <typename Visit>
 void PixelSource::for_each_chunk(std::int64_t frame, const Visit& visit) const {
-  for (std::size_t p = 0; p < shape_[0]; p += chunk_shape_[0])
-    for (std::size_t y = 0; y < shape_[1]; y += chunk_shape_[1])
-      for (std::size_t x = 0; x < shape_[2]; x += chunk_shape_[2]) {
+  for (std::size_t p = 0; p < format_.shape[0]; p += format_.chunk_shape[0])
+    for (std::size_t y = 0; y < format_.shape[1]; y += format_.chunk_shape[1])
+      for (std::size_t x = 0; x < format_.shape[2]; x += format_.chunk_shape[2]) {
         const auto f = static_cast<hsize_t>(frame);
         std::array<hsize_t, 4> offset{f, p, y, x};
-        if (rank_ == 3) offset = {f, y, x, 0};
-        if (rank_ == 2) offset = {y, x, 0, 0};
+        if (format_.rank == 3) offset = {f, y, x, 0};
+        if (format_.rank == 2) offset = {y, x, 0, 0};
         if (!visit(offset, FrameShape{p, y, x})) return;
       }
 }
@@ -289,17 +299,19 @@ bool PixelSource::read_chunks(std::int64_t frame, T* out, RangeTrail& trail) {
     });
     return whole;
   }
-  decoded_.resize(pixels_in(chunk_shape_) * element_);
+  decoded_.resize(pixels_in(format_.chunk_shape) * format_.element);
   for_each_chunk(frame, [&](const std::array<hsize_t, 4>& offset, const FrameShape& at) {
     whole = fetch(offset, trail);
     if (!whole) return false;
     decode(decoded_);
-    const std::size_t width = std::min(chunk_shape_[2], shape_[2] - at[2]);
-    for (std::size_t p = 0; p < chunk_shape_[0] && at[0] + p < shape_[0]; ++p)
-      for (std::size_t y = 0; y < chunk_shape_[1] && at[1] + y < shape_[1]; ++y)
-        convert_pixels(decoded_.data() + (p * chunk_shape_[1] + y) * chunk_shape_[2] * element_,
-                       type_, out + ((at[0] + p) * shape_[1] + at[1] + y) * shape_[2] + at[2],
-                       width);
+    const std::size_t width = std::min(format_.chunk_shape[2], format_.shape[2] - at[2]);
+    for (std::size_t p = 0; p < format_.chunk_shape[0] && at[0] + p < format_.shape[0]; ++p)
+      for (std::size_t y = 0; y < format_.chunk_shape[1] && at[1] + y < format_.shape[1]; ++y)
+        convert_pixels(
+            decoded_.data() +
+                (p * format_.chunk_shape[1] + y) * format_.chunk_shape[2] * format_.element,
+            format_.type,
+            out + ((at[0] + p) * format_.shape[1] + at[1] + y) * format_.shape[2] + at[2], width);
     return true;
   });
   return whole;
@@ -308,20 +320,20 @@ bool PixelSource::read_chunks(std::int64_t frame, T* out, RangeTrail& trail) {
 template <typename T>
 bool PixelSource::read_one_chunk(const std::array<hsize_t, 4>& offset, T* out, RangeTrail& trail) {
   if (!fetch(offset, trail)) return false;
-  const std::size_t pixels = pixels_in(shape_);
-  if (type_ == stored_as<T>()) {
+  const std::size_t pixels = pixels_in(format_.shape);
+  if (format_.type == stored_as<T>()) {
     decode(std::as_writable_bytes(std::span(out, pixels)));
     return true;
   }
-  decoded_.resize(pixels * element_);
+  decoded_.resize(pixels * format_.element);
   decode(decoded_);
-  convert_pixels(decoded_.data(), type_, out, pixels);
+  convert_pixels(decoded_.data(), format_.type, out, pixels);
   return true;
 }
 
 std::vector<std::byte> PixelSource::stored_bytes(std::int64_t frame) {
   std::vector<std::byte> all;
-  bool whole = codec_ != Codec::library;
+  bool whole = format_.codec != Codec::library;
   if (whole)
     for_each_chunk(frame, [&](const std::array<hsize_t, 4>& offset, const FrameShape&) {
       RangeTrail trail;
@@ -330,7 +342,7 @@ std::vector<std::byte> PixelSource::stored_bytes(std::int64_t frame) {
       return whole;
     });
   if (whole) return all;
-  const std::size_t pixels = pixels_in(shape_);
+  const std::size_t pixels = pixels_in(format_.shape);
   std::vector<float> values(pixels);
   read_through_library(frame, values.data());
   const auto bytes = std::as_bytes(std::span(values));

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <span>
 
 namespace kilobragg::io {
@@ -20,30 +21,50 @@ inline std::size_t pixels_in(const FrameShape& shape) { return shape[0] * shape[
 /// Types of stored pixels that the fast path converts itself.
 enum class StoredType { u8, i8, u16, i16, u32, i32, f32, f64, other_integer };
 
+/// The kind of buffer for pixels of a type, empty.
+models::PixelBuffer buffer_for(StoredType type);
+
 /// Copies `count` stored pixels to `out`, as models::PixelBuffer says; out of range saturates.
 template <typename T>
 void convert_pixels(const std::byte* stored, StoredType type, T* out, std::size_t count);
 
-/// An open data set of frames x [panels x] slow x fast, or of one frame of two dimensions.
+/// How the frames of a data set are stored: all that reading them needs besides their bytes.
+struct PixelFormat {
+  enum class Codec { library, none, lz4, bitshuffle };
+  int rank = 0; ///< of the data set
+  std::int64_t frames = 0;
+  FrameShape shape{1, 1, 1}, chunk_shape{1, 1, 1};
+  StoredType type = StoredType::u16;
+  std::size_t element = 0; ///< bytes of a stored pixel
+  Codec codec = Codec::library;
+  /// Where the first frame begins if all follow each other without chunks; no path otherwise.
+  FileRange contiguous = {};
+};
+
+/// A data set of frames x [panels x] slow x fast, or of one frame of two dimensions.
 class PixelSource {
 public:
+  /// An open data set and what keeps its file open.
+  struct Open {
+    hdf5::Handle file, dataset;
+  };
   /// `file` keeps the file open where the data set does not. Throws core::Error naming `name` on a
   /// wrong rank, pixels that are no numbers, or a filter that nothing here can undo.
-  PixelSource(hdf5::Handle file, hdf5::Handle dataset, std::string name);
+  PixelSource(Open open, std::string name);
+  /// One whose format is known: it is opened only if HDF5 must read it.
+  PixelSource(PixelFormat format, std::function<Open()> opener, std::string name);
 
-  std::int64_t frames() const { return frames_; }
-  const FrameShape& shape() const { return shape_; }
+  const PixelFormat& format() const { return format_; }
+  std::int64_t frames() const { return format_.frames; }
+  const FrameShape& shape() const { return format_.shape; }
   /// Dimensions of a frame in the file: 2 or 3.
-  int frame_rank() const { return rank_ == 4 ? 3 : 2; }
-  StoredType type() const { return type_; }
+  int frame_rank() const { return format_.rank == 4 ? 3 : 2; }
+  StoredType type() const { return format_.type; }
   std::string type_text() const;
-  hid_t dataset() const { return dataset_.get(); }
+  hid_t dataset();
   const std::string& name() const { return name_; }
   /// Does the fast path read it?
-  bool reads_chunks() const { return codec_ != Codec::library; }
-  /// The kind of buffer for these pixels, empty.
-  models::PixelBuffer make_buffer() const;
-
+  bool reads_chunks() const { return format_.codec != PixelFormat::Codec::library; }
   /// Pixels of one frame in order of storage; `out` has pixels_in(shape()) elements. T is uint16_t,
   /// int32_t or float. Stored bytes come from the places that `trail` knows, or their places are
   /// added to it. Throws core::Error naming the data set and the frame.
@@ -57,13 +78,13 @@ public:
   void for_each_chunk(std::int64_t frame, const Visit& visit) const;
 
 private:
-  enum class Codec { library, none, lz4, bitshuffle };
+  using Codec = PixelFormat::Codec;
 
   void inspect_type();
   void inspect_storage();
   void inspect_chunks(hid_t plist);
   void inspect_contiguous();
-  bool has_plain_elements() const;
+  bool has_plain_elements();
   Codec usable_codec(hid_t plist) const;
   template <typename T>
   void read_through_library(std::int64_t frame, T* out);
@@ -76,18 +97,12 @@ private:
   bool fetch_through_library(const std::array<hsize_t, 4>& offset, RangeTrail& trail);
   void fetch_range(const FileRange& range);
   void decode(std::span<std::byte> out);
-  bool chunk_is_frame() const { return chunk_shape_ == shape_; }
+  bool chunk_is_frame() const { return format_.chunk_shape == format_.shape; }
 
-  hdf5::Handle file_, dataset_;
+  std::function<Open()> opener_;
+  Open open_;
   std::string name_;
-  int rank_ = 0;
-  std::int64_t frames_ = 0;
-  FrameShape shape_{1, 1, 1}, chunk_shape_{1, 1, 1};
-  StoredType type_ = StoredType::u16;
-  std::size_t element_ = 0; ///< bytes of a stored pixel
-  Codec codec_ = Codec::library;
-  /// Where the first frame begins if all follow each other without chunks; no path otherwise.
-  FileRange contiguous_;
+  PixelFormat format_;
   bool chunk_is_raw_ = false; ///< the chunk in raw_ skipped its filter
   std::vector<std::byte> raw_, decoded_, scratch_;
   RangeReader files_;

@@ -1,6 +1,9 @@
 // Puts the geometry of an .expt in place of that of image files.
 #include "kilobragg/io/reference_geometry.hpp"
 
+#include "description_codec.hpp"
+#include "replaced_geometry.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/experiments.hpp"
 
@@ -65,18 +68,12 @@ std::shared_ptr<const models::ImageLayout> fit_layout(const models::ImageLayout&
 
 class ReplacedReader final : public ImageReader {
 public:
-  ReplacedReader(std::unique_ptr<ImageReader> reader, const ReferenceGeometry& reference)
-      : reader_(std::move(reader)) {
-    const std::string path = reader_->source(0).path;
-    std::shared_ptr<const models::Detector> own;
-    try {
-      own = reader_->detector();
-    } catch (const core::Error&) {
-      // The file has no geometry: the reference stands for all of it.
-    }
-    detector_ = own ? apply_reference_geometry(*own, reference, path) : reference.detector;
-    layout_ = own ? reader_->layout() : fit_layout(*reader_->layout(), reference, path);
-  }
+  ReplacedReader(std::unique_ptr<ImageReader> reader,
+                 std::shared_ptr<const models::Detector> detector,
+                 std::shared_ptr<const models::ImageLayout> layout)
+      : reader_(std::move(reader))
+      , detector_(std::move(detector))
+      , layout_(std::move(layout)) {}
   std::int64_t frame_count() const override { return reader_->frame_count(); }
   std::shared_ptr<const models::Detector> detector() const override { return detector_; }
   std::shared_ptr<const models::ImageLayout> layout() const override { return layout_; }
@@ -87,6 +84,16 @@ public:
   }
   std::string content_id() const override { return reader_->content_id(); }
   models::ImageSource source(std::int64_t frame) const override { return reader_->source(frame); }
+  Shot shot(std::int64_t frame) const override { return reader_->shot(frame); }
+  ImageDescription describe() const override {
+    ImageDescription described = reader_->describe();
+    DescribedGeometry geometry;
+    if (!described.geometry.empty()) geometry = unpack_geometry(described.geometry);
+    geometry.detector.value = detector_;
+    geometry.layout = layout_;
+    described.geometry = pack_geometry(geometry);
+    return described;
+  }
 
 private:
   std::unique_ptr<ImageReader> reader_;
@@ -135,9 +142,25 @@ std::shared_ptr<const models::Detector> apply_reference_geometry(const models::D
   return detector;
 }
 
+std::unique_ptr<ImageReader> with_geometry(std::unique_ptr<ImageReader> reader,
+                                           std::shared_ptr<const models::Detector> detector,
+                                           std::shared_ptr<const models::ImageLayout> layout) {
+  return std::make_unique<ReplacedReader>(std::move(reader), std::move(detector),
+                                          std::move(layout));
+}
+
 std::unique_ptr<ImageReader> replace_geometry(std::unique_ptr<ImageReader> reader,
                                               const ReferenceGeometry& reference) {
-  return std::make_unique<ReplacedReader>(std::move(reader), reference);
+  const std::string path = reader->source(0).path;
+  std::shared_ptr<const models::Detector> own;
+  try {
+    own = reader->detector();
+  } catch (const core::Error&) {
+    // The file has no geometry: the reference stands for all of it.
+  }
+  auto detector = own ? apply_reference_geometry(*own, reference, path) : reference.detector;
+  auto layout = own ? reader->layout() : fit_layout(*reader->layout(), reference, path);
+  return with_geometry(std::move(reader), std::move(detector), std::move(layout));
 }
 
 } // namespace kilobragg::io

@@ -4,6 +4,7 @@
 #include "communicator_state.hpp"
 
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -11,11 +12,14 @@
 namespace kilobragg::parallel {
 namespace {
 
-constexpr int tag_request = 81; ///< empty = first request, otherwise a report behind one byte
+constexpr int tag_request = 81; ///< a Request's byte, then the report
 constexpr int tag_reply = 82;   ///< empty = nothing left, otherwise an item behind one byte
 constexpr int root = 0;
-// The byte in front tells an empty report or item from none at all.
+// The byte in front tells an empty item from none at all.
 constexpr char present = 1;
+
+/// What the first byte of a request says.
+enum Request : char { first_request = 'f', with_report = 'r', with_last_report = 'l' };
 
 std::string receive(MPI_Comm comm, const MPI_Status& probed) {
   int bytes = 0;
@@ -33,78 +37,126 @@ void send(MPI_Comm comm, int to, int tag, const std::string& text) {
   MPI_Send(text.data(), static_cast<int>(text.size()), MPI_BYTE, to, tag, comm);
 }
 
-std::string framed(const std::string& text) { return present + text; }
-
-/// The root's side: answers requests until every other rank has been told that nothing is left.
+/// The root's side: answers requests until every other rank has left or been told to.
 class Server {
 public:
   Server(const Communicator& communicator, const WorkSource& source)
       : comm_(communicator.state().comm)
       , source_(source)
-      , waiting_(communicator.size() - 1) {}
+      , ranks_(communicator.size() - 1) {}
 
-  bool done() const { return waiting_ == 0; }
-
-  void serve_blocking() {
-    while (!done()) {
-      MPI_Status status;
-      MPI_Probe(MPI_ANY_SOURCE, tag_request, comm_, &status);
-      answer(status);
-    }
-  }
+  bool done() const { return ranks_ == 0; }
 
   /// Answers what has arrived; returns whether anything had.
   bool serve_arrived() {
     int arrived = 0;
     MPI_Status status;
     MPI_Iprobe(MPI_ANY_SOURCE, tag_request, comm_, &arrived, &status);
-    if (arrived) answer(status);
+    if (arrived) receive_request(status);
+    if (!parked_.empty()) answer_parked();
     return arrived != 0;
   }
 
-  std::optional<std::string> next(int rank) {
+  bool idle() {
     const std::lock_guard lock(mutex_);
-    return source_.next(rank);
+    return source_.idle && source_.idle();
+  }
+
+  struct Next {
+    std::optional<std::string> item;
+    bool more = false; ///< without an item: one is out whose report may bring some
+  };
+  Next next(int rank) {
+    const std::lock_guard lock(mutex_);
+    Next next{source_.next(rank), out_ > 0};
+    if (next.item) ++out_;
+    return next;
   }
   void finished(int rank, std::string&& report) {
     const std::lock_guard lock(mutex_);
+    --out_;
     source_.finished(rank, std::move(report));
   }
 
 private:
-  void answer(const MPI_Status& status) {
+  void receive_request(const MPI_Status& status) {
     std::string request = receive(comm_, status);
-    if (!request.empty()) finished(status.MPI_SOURCE, request.substr(1));
-    const auto item = next(status.MPI_SOURCE);
-    send(comm_, status.MPI_SOURCE, tag_reply, item ? framed(*item) : "");
-    if (!item) --waiting_;
+    const char kind = request.at(0);
+    if (kind != first_request) finished(status.MPI_SOURCE, request.substr(1));
+    if (kind == with_last_report)
+      --ranks_;
+    else
+      parked_.push_back(status.MPI_SOURCE);
+  }
+
+  /// Gives items to the ranks that wait, and lets them go when none will come.
+  void answer_parked() {
+    while (!parked_.empty()) {
+      const auto [item, more] = next(parked_.front());
+      if (!item && more) return;
+      send(comm_, parked_.front(), tag_reply, item ? present + *item : "");
+      parked_.pop_front();
+      if (!item) --ranks_;
+    }
   }
 
   MPI_Comm comm_;
   const WorkSource& source_;
-  int waiting_;
+  int ranks_;   ///< others that have not left
+  int out_ = 0; ///< items without a report
+  std::deque<int> parked_;
   std::mutex mutex_;
 };
 
-void work_for_root(MPI_Comm comm, const std::function<std::string(const std::string&)>& work) {
-  std::string request;
+using Work = std::function<Worked(const std::string&)>;
+
+void work_for_root(MPI_Comm comm, const Work& work) {
+  std::string request(1, first_request);
   for (;;) {
     send(comm, root, tag_request, request);
     MPI_Status status;
     MPI_Probe(root, tag_reply, comm, &status);
     const std::string reply = receive(comm, status);
     if (reply.empty()) return;
-    request = framed(work(reply.substr(1)));
+    const Worked worked = work(reply.substr(1));
+    request = std::string(1, worked.leaves ? with_last_report : with_report) + worked.report;
+    if (!worked.leaves) continue;
+    send(comm, root, tag_request, request);
+    return;
   }
 }
 
-void work_on_root(Server& server, const std::function<std::string(const std::string&)>& work) {
-  while (const auto item = server.next(root)) server.finished(root, work(*item));
+void serve_alone(Server& server) {
+  // Requests come in bursts: look for the next for a while before giving the core away.
+  constexpr int looks = 2000;
+  constexpr auto nap = std::chrono::microseconds(50);
+  for (int looked = 0; !server.done();) {
+    if (server.serve_arrived() || server.idle()) {
+      looked = 0;
+    } else if (++looked > looks) {
+      std::this_thread::sleep_for(nap);
+    }
+  }
+}
+
+void work_on_root(Server& server, const Work& work) {
+  for (;;) {
+    const auto [item, more] = server.next(root);
+    if (item) {
+      Worked worked = work(*item);
+      server.finished(root, std::move(worked.report));
+      if (worked.leaves) return;
+    } else if (more) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } else {
+      return;
+    }
+  }
 }
 
 /// Works here while a helper thread serves the others. Only that thread calls MPI meanwhile.
-void work_and_serve(Server& server, const std::function<std::string(const std::string&)>& work,
-                    const Communicator& communicator, int poll_microseconds) {
+void work_and_serve(Server& server, const Work& work, const Communicator& communicator,
+                    int poll_microseconds) {
   // An exception here cannot unwind: the other thread still uses this frame, and other ranks wait.
   const auto or_end_the_job = [&](const auto& body) {
     try {
@@ -117,7 +169,7 @@ void work_and_serve(Server& server, const std::function<std::string(const std::s
   std::thread helper([&] {
     or_end_the_job([&] {
       while (!server.done())
-        if (!server.serve_arrived())
+        if (!server.serve_arrived() && !server.idle())
           std::this_thread::sleep_for(std::chrono::microseconds(poll_microseconds));
     });
   });
@@ -133,8 +185,7 @@ bool threads_may_call_mpi() {
 
 } // namespace
 
-void dispatch(const Communicator& communicator, const WorkSource& source,
-              const std::function<std::string(const std::string&)>& work,
+void dispatch(const Communicator& communicator, const WorkSource& source, const Work& work,
               const DispatchParams& params) {
   Server server(communicator, source);
   if (communicator.size() == 1)
@@ -144,7 +195,7 @@ void dispatch(const Communicator& communicator, const WorkSource& source,
   else if (communicator.size() <= params.working_root_ranks && threads_may_call_mpi())
     work_and_serve(server, work, communicator, params.poll_microseconds);
   else
-    server.serve_blocking();
+    serve_alone(server);
   // A rank that is done early must not ask again, in a following dispatch, before this one ends.
   communicator.barrier();
 }

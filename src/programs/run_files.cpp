@@ -3,11 +3,13 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/version.hpp"
+#include "kilobragg/report/live_ledger.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 namespace kilobragg::programs {
@@ -60,39 +62,83 @@ std::string log_path(const OutputOptions& output) {
   return (fs::path(output.directory) / "stills_process.log").string();
 }
 
+std::string phil_path(const OutputOptions& output) {
+  return (fs::path(output.directory) / "stills_process.phil").string();
+}
+
 std::string shard_path(const OutputOptions& output, int rank) {
   return (fs::path(output.directory) / fmt::format("idx-{:04d}.shard", rank)).string();
 }
 
-void prepare_output(const OutputOptions& output) {
+std::vector<std::string> shards_in(const std::string& directory) {
+  std::map<int, std::string> found;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(directory, absent))
+    if (const auto number = result_number(entry.path()); number && is_shard(entry.path()))
+      found[*number] = entry.path().string();
+  std::vector<std::string> shards;
+  for (const auto& [number, path] : found) shards.push_back(path);
+  return shards;
+}
+
+std::vector<std::string> underived(const std::vector<std::string>& shards,
+                                   const OutputOptions& output) {
+  const auto names = composite_names(output);
+  std::vector<std::string> left;
+  for (const std::string& shard : shards) {
+    const int number = result_number(shard).value_or(0);
+    const auto is_stale = [&](const std::string& name) {
+      if (name.empty()) return false;
+      const fs::path file =
+          fs::path(shard).parent_path() / (fmt::format(fmt::runtime(name), number) + ".refl");
+      std::error_code absent;
+      const auto written = fs::last_write_time(file, absent);
+      return absent || written < fs::last_write_time(shard, absent);
+    };
+    if (is_stale(names.strong) || is_stale(names.indexed) || is_stale(names.integrated))
+      left.push_back(shard);
+  }
+  return left;
+}
+
+void make_output_folder(const OutputOptions& output) {
   composite_names(output);
   std::error_code error;
   fs::create_directories(output.directory, error);
   core::require(fs::is_directory(output.directory),
                 "cannot make the folder '{}' of output.output_dir ({})", output.directory,
                 error ? error.message() : "a file is in the way");
+}
+
+void prepare_output(const OutputOptions& output) {
+  make_output_folder(output);
   std::vector<fs::path> old;
   for (const auto& entry : fs::directory_iterator(output.directory))
     if (result_number(entry.path())) old.push_back(entry.path());
   const fs::path alone = shard_left_alone(old, output);
   core::require(alone.empty(),
                 "'{0}' holds results of a run that did not end ({1} and nothing derived from it) "
-                "derive its files with 'stills_process {1}', or choose another output.output_dir?",
+                "go on with it by --resume, derive its files with 'stills_process {1}', or choose "
+                "another output.output_dir?",
                 output.directory, alone.string());
   for (const auto& path : old) fs::remove(path);
+  report::remove_ledger((fs::path(output.directory) / report::ledger_name).string());
+}
+
+std::vector<std::string> derive_composites(const std::string& shard, const OutputOptions& output) {
+  const auto number = result_number(shard);
+  core::require(number && is_shard(shard),
+                "'{}' is not named as a shard (idx-NNNN.shard) are shards and images mixed?",
+                shard);
+  return io::write_composites(shard, fs::absolute(shard).parent_path().string(), *number,
+                              composite_names(output));
 }
 
 std::vector<std::string> derive_composites(const std::vector<std::string>& shards,
                                            const OutputOptions& output) {
   std::vector<std::string> written;
-  for (const fs::path shard : shards) {
-    const auto number = result_number(shard);
-    core::require(number && is_shard(shard),
-                  "'{}' is not named as a shard (idx-NNNN.shard) are shards and images mixed?",
-                  shard.string());
-    const auto files =
-        io::write_composites(shard.string(), fs::absolute(shard).parent_path().string(), *number,
-                             composite_names(output));
+  for (const std::string& shard : shards) {
+    const auto files = derive_composites(shard, output);
     written.insert(written.end(), files.begin(), files.end());
   }
   return written;

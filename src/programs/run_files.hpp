@@ -10,12 +10,24 @@
 namespace kilobragg::programs {
 
 std::string log_path(const OutputOptions& output);
+/// The options in effect, to give to another run.
+std::string phil_path(const OutputOptions& output);
 std::string shard_path(const OutputOptions& output, int rank);
 
 /// Makes the output folder and removes the shards and composites of an earlier run in it, which
 /// would otherwise be taken for results of this one. Throws core::Error if it cannot, or if the
 /// earlier run did not come to its end: a shard from which nothing was derived may be all there is.
 void prepare_output(const OutputOptions& output);
+
+/// The shards in a folder in order of their numbers; none if there is no such folder.
+std::vector<std::string> shards_in(const std::string& directory);
+/// Those from which composites are wanted and missing, or older than the shard.
+std::vector<std::string> underived(const std::vector<std::string>& shards,
+                                   const OutputOptions& output);
+/// Derives the composites of one shard beside it; returns the files written.
+std::vector<std::string> derive_composites(const std::string& shard, const OutputOptions& output);
+/// Makes the output folder if there is none. Throws core::Error.
+void make_output_folder(const OutputOptions& output);
 
 /// Derives the composites of shards, as idx-0003.shard, beside each; returns the files written.
 /// Throws core::Error for what is no shard or is not named so.

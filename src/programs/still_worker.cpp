@@ -1,14 +1,13 @@
-// One event after the other, each failure its own exit state.
+// One batch after the other.
 #include "still_worker.hpp"
 
-#include "event_source.hpp"
-#include "geometry_overrides.hpp"
+#include "event_queue.hpp"
 
 #include "kilobragg/core/error.hpp"
-#include "kilobragg/io/lookup_mask.hpp"
+
+#include <unistd.h>
 
 #include <chrono>
-#include <cstring>
 
 namespace kilobragg::programs {
 namespace {
@@ -19,68 +18,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-double& step_seconds(models::StillResult& result, models::Step step) {
-  return result.seconds[static_cast<std::size_t>(step)];
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// A gain in the detector model and another from the user would both be applied.
-void require_one_gain(const models::Detector& detector, const StillsOptions& options) {
-  const auto& gain = options.still.spotfinder.dispersion.gain;
-  if (!gain || *gain == 1 || options.input.ignore_gain_mismatch) return;
-  for (const auto& panel : detector.panels)
-    core::require(panel.gain == 1,
-                  "the detector's gain is {} and spotfinder.threshold.dispersion.gain={} too (both "
-                  "would count) set input.ignore_gain_mismatch=True if that is meant?",
-                  panel.gain, *gain);
+std::string host_name() {
+  char name[256] = "unknown";
+  ::gethostname(name, sizeof name - 1);
+  return name;
 }
 
-std::string key_of(const io::FrameSource& source) {
-  return source.expt + '\n' + source.path + '\n' + source.dataset;
+/// What a user should hear of without asking for a line per image.
+bool needs_a_word(models::ExitState state) {
+  return state == models::ExitState::PreprocessException ||
+         state == models::ExitState::SpotfindingException || state == models::ExitState::Timeout;
+}
+
+std::string tag_of(const Task& task) {
+  return event_tag(task.source->path, task.source->several_frames, task.event.frame);
 }
 
 } // namespace
-
-ReaderCache::Open& ReaderCache::get(const io::FrameSource& source) {
-  const std::string key = key_of(source);
-  for (auto it = entries_.begin(); it != entries_.end(); ++it)
-    if (it->key == key) {
-      entries_.splice(entries_.begin(), entries_, it);
-      return entries_.front();
-    }
-  auto reader = io::open_images(source.path, source.dataset);
-  if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
-  if (entries_.size() >= most_) entries_.pop_back();
-  entries_.push_front({key, std::move(reader), nullptr});
-  return entries_.front();
-}
-
-std::shared_ptr<const models::PixelMask> LookupMask::for_image(const models::Image& image) {
-  if (path_.empty()) return nullptr;
-  if (!joined_ || layout_ != image.layout || own_ != image.mask) {
-    joined_ = io::combine_masks(image.mask, io::read_lookup_mask(path_, *image.layout));
-    layout_ = image.layout;
-    own_ = image.mask;
-  }
-  return joined_;
-}
-
-std::string BatchReport::pack() const {
-  std::string bytes(sizeof summary, '\0');
-  std::memcpy(bytes.data(), &summary, sizeof summary);
-  for (const auto& line : lines) bytes += line + '\n';
-  return bytes;
-}
-
-BatchReport BatchReport::unpack(const std::string& bytes) {
-  BatchReport report;
-  std::memcpy(&report.summary, bytes.data(), sizeof report.summary);
-  for (std::size_t at = sizeof report.summary; at < bytes.size();) {
-    const auto end = bytes.find('\n', at);
-    report.lines.push_back(bytes.substr(at, end - at));
-    at = end + 1;
-  }
-  return report;
-}
 
 std::string state_line(const std::string& tag, const models::StillResult& result) {
   std::string text = fmt::format("{} {}", tag, result.state_line());
@@ -97,89 +55,47 @@ std::string state_line(const std::string& tag, const models::StillResult& result
   return text;
 }
 
-StillWorker::StillWorker(const StillsOptions& options, const io::EventIndex& index,
-                         std::optional<io::ReferenceGeometry> reference, StepLog& log, Shard shard)
-    : options_(options)
-    , index_(index)
-    , log_(log)
-    , readers_(std::move(reference))
-    , processor_(options.still)
-    , shard_(std::move(shard))
-    , spotfinder_mask_(options.spotfinder_mask)
-    , integration_mask_(options.integration_mask) {}
+StillWorker::StillWorker(const StillsOptions& options, StepLog& log, Setup setup)
+    : log_(log)
+    , setup_(std::move(setup))
+    , host_(host_name())
+    , processor_(options, options.timeout, [&log](const std::string& step) { log.step(step); }) {}
 
-std::string StillWorker::close_shard() {
-  if (!writer_) return "";
-  writer_.reset();
-  return shard_.path;
-}
-
-BatchReport StillWorker::work(std::int64_t first, std::int64_t count) {
-  if (!writer_) writer_.emplace(shard_.path, shard_.run);
+BatchReport StillWorker::work(const std::string& batch) {
+  const auto start = Clock::now();
+  if (!writer_) writer_.emplace(setup_.shard, setup_.run);
   BatchReport report;
-  for (std::int64_t i = first; i < first + count; ++i) {
-    const io::Event& event = index_.events[std::size_t(i)];
-    models::StillResult result = process(event);
-    const auto start = Clock::now();
-    writer_->append(result);
-    step_seconds(result, models::Step::Write) = seconds_since(start);
-    log_.end(result);
-    report.summary.add(result);
-    report.lines.push_back(state_line(event_tag(index_, event), result));
-    if (report_details_) report.lines.push_back(still_details(result));
+  for (BatchEvent& event : receiver_.unpack(batch)) {
+    report.stop = setup_.stop_signal();
+    if (report.stop != 0 || processor_.is_stuck()) {
+      report.undone.push_back(event.number);
+      continue;
+    }
+    const Task task{receiver_.source(event.source), std::move(event)};
+    log_.begin(tag_of(task));
+    const double started = unix_time();
+    TaskResult done = processor_.process(task);
+    done.still.processing = {host_, setup_.rank, started};
+    finish(task, std::move(done), report);
   }
+  report.leaves = processor_.is_stuck();
+  report.stop = setup_.stop_signal();
+  report.seconds = seconds_since(start);
   return report;
 }
 
-models::StillResult StillWorker::process(const io::Event& event) {
-  log_.begin(event_tag(index_, event));
-  try {
-    return read_and_process(event);
-  } catch (const std::exception& error) {
-    if (!options_.still.squash_errors) throw;
-    models::StillResult result;
-    result.source.path = index_.sources[event.source].path;
-    result.source.dataset = index_.sources[event.source].dataset;
-    result.source.frame = event.frame;
-    result.state = models::ExitState::PreprocessException;
-    result.message = error.what();
-    return result;
-  }
-}
-
-models::StillResult StillWorker::read_and_process(const io::Event& event) {
-  if (const std::string* reason = failure_of(index_, event.source)) core::fail("{}", *reason);
+void StillWorker::finish(const Task& task, TaskResult&& done, BatchReport& report) {
+  models::StillResult& still = done.still;
   const auto start = Clock::now();
-  auto& open = readers_.get(index_.sources[event.source]);
-  if (!open.detector) open.detector = adjusted_detector(*open.reader);
-  io::ImageReader& reader = *open.reader;
-  pipeline::StillInput input;
-  input.source = reader.source(event.frame);
-  input.beam = reader.beam(event.frame);
-  if (options_.geometry.wavelength) {
-    input.beam.wavelength = *options_.geometry.wavelength;
-    input.beam.spectrum = {};
-  }
-  input.detector = open.detector;
-  reader.read_into(event.frame, image_);
-  input.spotfinder_mask = spotfinder_mask_.for_image(image_);
-  input.integration_mask = integration_mask_.for_image(image_);
-  const double read_seconds = seconds_since(start);
-  log_.step("data_loaded");
-  auto result =
-      processor_.process(input, image_, [this](const std::string& message) { log_.step(message); });
-  step_seconds(result, models::Step::Read) = read_seconds;
-  return result;
-}
-
-std::shared_ptr<const models::Detector>
-StillWorker::adjusted_detector(const io::ImageReader& reader) {
-  std::shared_ptr<const models::Detector> detector = reader.detector();
-  if (options_.geometry.distance)
-    detector = std::make_shared<const models::Detector>(
-        at_distance(*detector, reader.beam(0), *options_.geometry.distance));
-  require_one_gain(*detector, options_);
-  return detector;
+  writer_->append(still);
+  still.seconds[std::size_t(models::Step::Write)] = seconds_since(start);
+  log_.end(still);
+  report.summary.add(still);
+  if (setup_.report_lines || needs_a_word(still.state))
+    report.lines.push_back(state_line(tag_of(task), still));
+  if (setup_.report_lines) report.lines.push_back(still_details(still));
+  if (setup_.report_ranges && !done.ranges.empty())
+    report.learnt.push_back({task.event.number, std::move(done.ranges)});
 }
 
 } // namespace kilobragg::programs

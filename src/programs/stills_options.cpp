@@ -3,6 +3,7 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/phil.hpp"
+#include "kilobragg/io/event_index.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -66,6 +67,13 @@ void declare_output(OptionSet& set, OutputOptions& output) {
           "Integrated reflections. None: not written.");
   set.add("output.integrated_experiments_filename", output.integrated_experiments,
           "Experiments of the integrated reflections. None: not written.");
+  set.add("output.ledger", output.ledger,
+          "Keep ledger.sqlite: options, inputs, every batch and every image of the run.");
+  set.add(
+      "output.write_index", output.write_index,
+      "Save where every frame lies, to the byte, as a file named *.kbi: as an input it starts a "
+      "run that need not look for them.");
+  set.add_flag("--write-index", "output.write_index", "Save where every frame lies.");
   set.add("mp.debug.output_debug_logs", output.debug_logs,
           "Each rank writes debug/debug_<rank>.txt with a line per step of each image: host, tag, "
           "timestamp, state, message.");
@@ -366,6 +374,15 @@ void StillsOptions::declare(OptionSet& set) {
   declare_integration(set, still.integration);
   set.add("integration.lookup.mask", integration_mask,
           "A mask besides the images' own, for integration: file.h5 or file.h5:/path/of/dataset.");
+  set.add(
+      "dispatch.resume", resume,
+      "Process what output.output_dir has no results of yet, with the options of the run before; "
+      "do nothing if that is nothing.");
+  set.add_flag("--resume", "dispatch.resume", "Go on with the run in output.output_dir.");
+  set.add(
+      "dispatch.timeout", timeout,
+      "An image that takes longer (seconds) is given up with the exit state timeout and the run "
+      "goes on; None = images may take any time.");
   declare_fixed(set);
   declare_without_effect(set, without_effect);
 }
@@ -392,6 +409,11 @@ void StillsOptions::validate() const {
   core::require(!geometry.wavelength || *geometry.wavelength > 0,
                 "geometry.beam.wavelength={} must be above 0 (angstrom)",
                 geometry.wavelength.value_or(0));
+  core::require(!timeout || *timeout > 0, "dispatch.timeout={} must be above 0 (s), or None",
+                timeout.value_or(0));
+  core::require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
+                "output.write_index={} should end in {} (that is how it is told from images)",
+                output.write_index, io::event_index_suffix);
   core::require(!output.directory.empty(), "output.output_dir must be a folder, not None");
   core::require(
       still.find_spots || !still.index,

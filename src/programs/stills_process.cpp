@@ -1,12 +1,16 @@
 // The main job: rank 0 reads options and hands out events, every working rank processes them.
 #include "kilobragg/programs/stills_process.hpp"
 
-#include "event_source.hpp"
-#include "index_packing.hpp"
+#include "batch_policy.hpp"
+#include "event_queue.hpp"
+#include "resume.hpp"
 #include "run_files.hpp"
+#include "run_monitor.hpp"
 #include "still_worker.hpp"
+#include "stop_signals.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/image_reader.hpp"
@@ -15,8 +19,13 @@
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <sstream>
 
 namespace kilobragg::programs {
 namespace {
@@ -28,7 +37,8 @@ enum Status : int {
   status_ok = 0,
   status_usage = 2,
   status_nothing_read = 3,
-  status_unaccounted = 4
+  status_unaccounted = 4,
+  status_stopped = 75 // EX_TEMPFAIL: run again with --resume
 };
 
 const char* const usage = R"(stills_process: diffraction stills to integrated intensities
@@ -44,31 +54,47 @@ are read first, in order; name=value arguments come after and win.
 Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files are derived
 from them at the end, or, for a run that was killed, by naming its shards.
 
-Every image ends in one exit state, printed as it ends and counted at the end: integrate_ok,
+Every image ends in one exit state, counted at the end and printed with -v (those that could not be
+read are always named): integrate_ok,
 index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
 integrate_failed, spotfinding_exception, preprocess_exception, timeout. Tags are <file> or, for files of
 several frames, <file>_<frame from 0, five digits>.
 
 Exit status: 0 ran to the end (images that failed are counted, not fatal), 1 could not run,
-2 wrong options or inputs, 3 no image could be read, 4 images were lost on the way.
+2 wrong options or inputs, 3 no image could be read, 4 images were lost on the way, 75 stopped by
+SIGUSR1, SIGUSR2, SIGTERM or SIGINT (on any rank) before all images were processed: the same command
+with --resume goes on.
 )";
 
-/// What rank 0 makes of the command line and tells the others.
+/// What the first rank makes of the command line and tells the others.
 struct Plan {
   int stop = -1; ///< exit status if there is nothing more to do, else -1
   std::string phil, log_level;
-  io::EventIndex index;
 };
 
-void print_tags(const io::EventIndex& index) {
-  for (const auto& event : index.events) std::printf("%s\n", event_tag(index, event).c_str());
+void print_tags(const StillsOptions& options) {
+  EventQueue queue(options, {});
+  queue.scan_all();
+  queue.require_tags();
+  for (const auto& event : queue.index().events) {
+    const auto& source = queue.index().sources[event.source];
+    std::printf("%s\n", event_tag(source.path, source.frames > 1, event.frame).c_str());
+  }
+}
+
+/// The files that a run would have derived at its end, for one that was killed.
+void finish_killed_run(const std::vector<std::string>& shards, const OutputOptions& output) {
+  const auto files = derive_composites(shards, output);
+  std::printf("Wrote\n%s\n", fmt::format("{}", fmt::join(files, "\n")).c_str());
 }
 
 /// The first file that opens; null if none does. The others are counted image by image.
-std::unique_ptr<io::ImageReader> first_readable(const io::EventIndex& index) {
-  for (std::size_t i = 0; i < index.sources.size() - index.failed.size(); ++i) {
+std::unique_ptr<io::ImageReader> first_readable(const InputOptions& input) {
+  io::EventIndex index;
+  for (io::EventIndexBuilder builder(input_paths(input)); builder.step(index);) {
+    if (index.sources.empty()) continue;
     try {
-      return io::open_images(index.sources[i].path, index.sources[i].dataset);
+      return io::open_images(index.sources.back().path, index.sources.back().dataset);
     } catch (const core::Error&) {
       // Its images say so, each in its exit state.
     }
@@ -77,10 +103,10 @@ std::unique_ptr<io::ImageReader> first_readable(const io::EventIndex& index) {
 }
 
 /// Masks and reference geometry that do not fit the images are said before work starts.
-void check_first_image(const io::EventIndex& index, const StillsOptions& options) {
+void check_first_image(const StillsOptions& options) {
   const bool reference = !options.input.reference_geometry.empty();
   if (!reference && options.spotfinder_mask.empty() && options.integration_mask.empty()) return;
-  auto reader = first_readable(index);
+  auto reader = first_readable(options.input);
   if (!reader) return;
   if (reference)
     reader = io::replace_geometry(std::move(reader),
@@ -90,7 +116,20 @@ void check_first_image(const io::EventIndex& index, const StillsOptions& options
     if (!mask.empty()) io::read_lookup_mask(mask, *layout);
 }
 
-/// On rank 0: reads options and inputs; anything wrong is said here, before work starts.
+void start_main_log(const Plan& plan, const StillsOptions& options, const core::OptionSet& set) {
+  core::start_log({.level = core::log_level_from_name(plan.log_level),
+                   .console = true,
+                   .file = log_path(options.output),
+                   .prefix = "",
+                   .append = options.resume});
+  core::write_file(phil_path(options.output), plan.phil);
+  core::log_info("{}", core::version_line("stills_process"));
+  core::log_info("The following parameters have been modified:\n{}", set.to_phil(true));
+  for (const auto& [path, value] : options.without_effect)
+    core::log_info("Option {} = {} is accepted but has no effect here.", path, value);
+}
+
+/// On the first rank: reads the options; what can be seen to be wrong is said before work starts.
 Plan make_plan(int argc, char** argv, StillsOptions& options) {
   core::OptionSet set;
   options.declare(set);
@@ -100,37 +139,26 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
     if (line.help) std::printf("%s\n%s%s", usage, core::flag_help(set).c_str(), set.help().c_str());
     if (line.version) std::printf("%s\n", core::version_line("stills_process").c_str());
     if (line.show_config) std::printf("%s", set.to_phil().c_str());
-    if (line.help || line.version || line.show_config) {
-      plan.stop = status_ok;
-      return plan;
-    }
+    plan.stop = status_ok;
+    if (line.help || line.version || line.show_config) return plan;
     core::log_level_from_name(line.log_level);
     options.input.paths = line.inputs;
     if (!line.inputs.empty() && line.inputs.front().ends_with(".shard")) {
-      const auto files = derive_composites(line.inputs, options.output);
-      std::printf("Wrote\n%s\n", fmt::format("{}", fmt::join(files, "\n")).c_str());
-      plan.stop = status_ok;
+      finish_killed_run(line.inputs, options.output);
       return plan;
     }
     options.validate();
-    plan.index = select_events(options.input);
-    core::require(!plan.index.events.empty(), "there is no image to process (the inputs hold no "
-                                              "frames) are these the right files?");
     if (options.input.show_image_tags) {
-      print_tags(plan.index);
-      plan.stop = status_ok;
+      print_tags(options);
       return plan;
     }
-    check_first_image(plan.index, options);
-    prepare_output(options.output);
-    plan.phil = set.to_phil();
-    plan.log_level = line.log_level;
-    core::start_log({.level = core::log_level_from_name(line.log_level),
-                     .console = true,
-                     .file = log_path(options.output),
-                     .prefix = ""});
-    core::log_info("{}", core::version_line("stills_process"));
-    core::log_info("The following parameters have been modified:\n{}", set.to_phil(true));
+    check_first_image(options);
+    if (options.resume)
+      make_output_folder(options.output);
+    else
+      prepare_output(options.output);
+    plan = {-1, set.to_phil(), line.log_level};
+    start_main_log(plan, options, set);
   } catch (const core::Error& error) {
     std::fprintf(stderr, "stills_process: %s\n", error.what());
     plan.stop = status_usage;
@@ -138,98 +166,237 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
   return plan;
 }
 
-/// The plan of rank 0 on every rank, and the options bound to it.
+/// The plan of the first rank on every rank, and the options bound to it.
 void share_plan(const parallel::Communicator& comm, Plan& plan, StillsOptions& options) {
   comm.broadcast_value(plan.stop);
   if (plan.stop >= 0) return;
   comm.broadcast(plan.phil);
   comm.broadcast(plan.log_level);
-  std::string packed = comm.is_root() ? pack_index(plan.index) : std::string();
-  comm.broadcast(packed);
   if (comm.is_root()) return;
   core::OptionSet set;
   options.declare(set);
   set.parse_phil(plan.phil, "options of rank 0");
-  plan.index = unpack_index(packed);
   core::start_log({.level = core::LogLevel::Warning,
                    .console = true,
                    .file = "",
                    .prefix = fmt::format("rank {}: ", comm.rank())});
 }
 
-void log_start(const Plan& plan, const StillsOptions& options, int ranks) {
-  for (const auto& [path, value] : options.without_effect)
-    core::log_info("Option {} = {} is accepted but has no effect here.", path, value);
-  core::log_info("{} images in {} files on {} rank{}", plan.index.events.size(),
-                 plan.index.sources.size(), ranks, ranks == 1 ? "" : "s");
-  for (const auto& [path, reason] : plan.index.failed)
-    core::log_warning("cannot open '{}' ({})", path, reason);
+/// The same list on every rank.
+std::vector<std::string> share_list(const parallel::Communicator& comm,
+                                    const std::vector<std::string>& list) {
+  std::string text = fmt::format("{}", fmt::join(list, "\n"));
+  comm.broadcast(text);
+  std::vector<std::string> shared;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) shared.push_back(line);
+  return shared;
+}
+
+/// The shards in the output folder, on every rank.
+std::vector<std::string> share_shards(const parallel::Communicator& comm,
+                                      const OutputOptions& output) {
+  return share_list(comm,
+                    comm.is_root() ? shards_in(output.directory) : std::vector<std::string>());
+}
+
+/// The first rank's side of a run: hands out events, hears reports.
+class Distribution {
+public:
+  Distribution(const StillsOptions& options, DoneImages done, RunMonitor& monitor, int ranks)
+      : queue_(options, std::move(done))
+      , policy_(ranks > parallel::DispatchParams().working_root_ranks ? ranks - 1 : ranks)
+      , monitor_(monitor) {
+    // The first image starts at once, the other inputs are looked at meanwhile. Tags that name no
+    // image are better said before.
+    if (!options.input.image_tags.empty()) {
+      queue_.scan_all();
+      queue_.require_tags();
+    }
+    while (queue_.available() == 0 && queue_.scan()) {
+    }
+  }
+
+  std::optional<std::string> next(int rank) {
+    note_signal(stop_signal());
+    if (stopped_) return std::nullopt;
+    const auto batch = queue_.next(
+        rank, std::max<std::int64_t>(1, policy_.next(rank, queue_.available(), queue_.growing())));
+    if (!batch) return std::nullopt;
+    first_of_[rank] = batch->events.front().number;
+    return batch->pack();
+  }
+
+  void finished(int rank, const std::string& bytes) {
+    const auto report = BatchReport::unpack(bytes);
+    policy_.finished(rank, report.summary.stills, report.seconds);
+    queue_.put_back(report.undone);
+    queue_.learn(report.learnt);
+    note_signal(report.stop);
+    monitor_.add(rank, first_of_[rank], report);
+    monitor_.tick(queue_);
+  }
+
+  bool idle() {
+    monitor_.tick(queue_);
+    return !stopped_ && queue_.scan();
+  }
+
+  const EventQueue& queue() const { return queue_; }
+  /// The signal that ended it early, 0 if none did.
+  int stopped_by() const { return stopped_; }
+
+private:
+  void note_signal(int signal) {
+    if (signal != 0) stopped_ = signal;
+  }
+
+  EventQueue queue_;
+  BatchPolicy policy_;
+  RunMonitor& monitor_;
+  int stopped_ = 0;
+  std::map<int, std::int64_t> first_of_; ///< number of the first event that a rank has in hand
+};
+
+/// How a run ended, and what it says about it.
+int exit_status(const report::RunSummary& total, const Distribution& events) {
+  const auto unread = total.by_state[std::size_t(models::ExitState::PreprocessException)];
+  if (total.accounted() == events.queue().known() && !events.queue().growing())
+    return unread == total.accounted() && unread > 0 ? status_nothing_read : status_ok;
+  if (events.stopped_by() != 0 || events.queue().available() > 0) return status_stopped;
+  return status_unaccounted;
+}
+
+void say_stopped(const Distribution& events, const report::RunSummary& total) {
+  const std::string why =
+      events.stopped_by() != 0
+          ? fmt::format("stopped by {}", signal_name(events.stopped_by()))
+          : std::string("every rank hangs in a read that was given up (dispatch.timeout)");
+  core::log_warning("The run has not ended ({}): {} of {}{} images were processed. Give the same "
+                    "command with --resume to go on.",
+                    why, total.accounted(), events.queue().known(),
+                    events.queue().growing() ? "+" : "");
+}
+
+/// Derives the composites of shards, in shares; returns how many files this rank wrote.
+std::int64_t derive_share(const parallel::Communicator& comm,
+                          const std::vector<std::string>& shards, const OutputOptions& output) {
+  std::size_t written = 0;
+  for (std::size_t i = std::size_t(comm.rank()); i < shards.size(); i += std::size_t(comm.size()))
+    written += derive_composites(shards[i], output).size();
+  return static_cast<std::int64_t>(written);
+}
+
+/// Everything that the first rank does besides processing.
+struct FirstRank {
+  RunMonitor monitor;
+  Distribution events;
+  FirstRank(const StillsOptions& options, const Plan& plan, DoneImages done, int ranks)
+      : monitor(options.output.directory, options.output.ledger, plan.log_level == "debug",
+                plan.phil, ranks)
+      , events(options, std::move(done), monitor, ranks) {}
+};
+
+void log_start(const Distribution& events, int ranks) {
+  const EventQueue& queue = events.queue();
+  if (queue.known() == 0 && queue.already_done() > 0) {
+    core::log_info("All {} images have results: there is nothing to do.", queue.already_done());
+    return;
+  }
+  core::log_info("{}{} images in {} files on {} rank{}", queue.known() + queue.already_done(),
+                 queue.growing() ? " and more" : "", queue.index().sources.size(), ranks,
+                 ranks == 1 ? "" : "s");
+  if (queue.already_done() > 0)
+    core::log_info("{} of them have results already", queue.already_done());
   core::flush_log();
 }
 
-/// Hands out all events; returns what came back. The lines of images appear as batches end.
-report::RunSummary run_events(const parallel::Communicator& comm, const Plan& plan,
-                              StillWorker& worker) {
-  report::RunSummary total;
-  BatchSource batches(static_cast<std::int64_t>(plan.index.events.size()), comm.size());
-  parallel::dispatch(comm,
-                     {[&](int) -> std::optional<std::string> {
-                        const auto batch = batches.next();
-                        return batch ? std::optional(pack_batch(*batch)) : std::nullopt;
-                      },
-                      [&](int, std::string&& bytes) {
-                        const auto report = BatchReport::unpack(bytes);
-                        total.add(report.summary);
-                        for (const auto& line : report.lines) core::log_info("{}", line);
-                        core::flush_log();
-                      }},
-                     [&](const std::string& item) {
-                       const auto [first, count] = unpack_batch(item);
-                       return worker.work(first, count).pack();
-                     });
-  return total;
+/// Hands out all events; the reports go to the monitor.
+void run_events(const parallel::Communicator& comm, std::optional<FirstRank>& first,
+                StillWorker& worker) {
+  parallel::WorkSource source;
+  if (first) {
+    source.next = [&](int rank) { return first->events.next(rank); };
+    source.finished = [&](int rank, std::string&& report) { first->events.finished(rank, report); };
+    source.idle = [&] { return first->events.idle(); };
+  }
+  parallel::dispatch(comm, source, [&](const std::string& batch) -> parallel::Worked {
+    const BatchReport report = worker.work(batch);
+    return {report.pack(), report.leaves};
+  });
+  worker.close_shard();
 }
 
-int exit_status(const report::RunSummary& total, std::int64_t inputs) {
-  if (total.accounted() != inputs) return status_unaccounted;
-  const auto unread = total.by_state[std::size_t(models::ExitState::PreprocessException)];
-  return unread == inputs ? status_nothing_read : status_ok;
+/// The first rank's last words; returns the exit status.
+int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::time_point start) {
+  const auto& total = first.monitor.total();
+  const int status = exit_status(total, first.events);
+  for (const auto& [path, reason] : first.events.queue().index().failed)
+    core::log_warning("cannot open '{}' ({})", path, reason);
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  if (first.events.queue().known() > 0)
+    core::log_info("{}",
+                   report::format_summary(total, first.events.queue().known(), elapsed, ranks));
+  if (!options.output.write_index.empty() && !first.events.queue().growing())
+    io::save_event_index(first.events.queue().index(), options.output.write_index);
+  if (status == status_stopped) say_stopped(first.events, total);
+  first.monitor.finish(
+      status == status_stopped ? report::SessionState::Stopped : report::SessionState::Finished,
+      status == status_stopped ? std::vector<std::string>() : shards_in(options.output.directory));
+  core::flush_log();
+  return status;
 }
 
-/// Derives the composites of this rank's shard; returns the files written.
-std::vector<std::string> write_results(StillWorker& worker, const OutputOptions& output, int rank) {
-  const std::string shard = worker.close_shard();
-  if (shard.empty()) return {};
-  return io::write_composites(shard, output.directory, rank, composite_names(output));
+/// Makes the first rank's part; what is wrong ends the run on every rank. Returns the exit status to
+/// end with, -1 to go on. Collective.
+int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
+                     const StillsOptions& options, std::optional<FirstRank>& first) {
+  int stop = -1;
+  std::vector<std::string> shards;
+  if (options.resume) shards = share_shards(comm, options.output);
+  const auto shares = comm.gather(read_done_share(shards, comm.rank(), comm.size()));
+  if (comm.is_root()) {
+    try {
+      first.emplace(options, plan, join_done_shares(shares, plan.phil), comm.size());
+      log_start(first->events, comm.size());
+    } catch (const core::Error& error) {
+      core::log_error("{}", error.what());
+      stop = status_usage;
+    }
+  }
+  comm.broadcast_value(stop);
+  return stop;
 }
 
 /// Everything after the plan is shared.
 int process(const parallel::Communicator& comm, const Plan& plan, const StillsOptions& options,
             Clock::time_point start) {
-  if (comm.is_root()) log_start(plan, options, comm.size());
+  std::optional<FirstRank> first;
+  if (const int stop = start_first_rank(comm, plan, options, first); stop >= 0) return stop;
   StepLog steps;
   if (options.output.debug_logs) steps.open_steps(options.output.directory + "/debug", comm.rank());
   if (!options.output.logging_dir.empty())
     steps.open_details(options.output.logging_dir, comm.rank());
-  std::optional<io::ReferenceGeometry> reference;
-  if (!options.input.reference_geometry.empty())
-    reference = io::read_reference_geometry(options.input.reference_geometry);
-  StillWorker worker(options, plan.index, std::move(reference), steps,
-                     {shard_path(options.output, comm.rank()), run_header(plan.phil)});
-  worker.report_details(plan.log_level == "debug");
-  const auto total = run_events(comm, plan, worker);
-  const auto files = write_results(worker, options.output, comm.rank());
-  const auto all_files = comm.gather(fmt::format("{}", fmt::join(files, "\n")));
-  int status = status_ok;
-  if (comm.is_root()) {
-    const auto inputs = static_cast<std::int64_t>(plan.index.events.size());
-    for (const auto& names : all_files)
-      if (!names.empty()) core::log_info("Wrote\n{}", names);
-    const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-    core::log_info("{}", report::format_summary(total, inputs, elapsed, comm.size()));
-    status = exit_status(total, inputs);
-    core::flush_log();
+  StillWorker worker(options, steps,
+                     {.rank = comm.rank(),
+                      .shard = shard_path(options.output, comm.rank()),
+                      .run = run_header(plan.phil),
+                      .report_lines = plan.log_level == "debug",
+                      .report_ranges = !options.output.write_index.empty(),
+                      .stop_signal = stop_signal});
+  run_events(comm, first, worker);
+
+  int status = first ? exit_status(first->monitor.total(), first->events) : status_ok;
+  comm.broadcast_value(status);
+  if (status != status_stopped) {
+    auto shards = share_shards(comm, options.output);
+    if (options.resume) shards = underived(shards, options.output);
+    const auto files = comm.all_sum(derive_share(comm, shards, options.output));
+    if (first && files > 0)
+      core::log_info("Wrote {} files of results from {} shards to {}", files, shards.size(),
+                     options.output.directory);
   }
+  if (first) status = conclude(*first, options, comm.size(), start);
   comm.broadcast_value(status);
   return status;
 }
@@ -238,15 +405,23 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
 
 int stills_process(int argc, char** argv) {
   const auto start = Clock::now();
-  const parallel::Environment environment(argc, argv);
-  const auto comm = parallel::Communicator::world();
-  return parallel::run_guarded(comm, [&] {
-    StillsOptions options;
-    Plan plan;
-    if (comm.is_root()) plan = make_plan(argc, argv, options);
-    share_plan(comm, plan, options);
-    return plan.stop >= 0 ? plan.stop : process(comm, plan, options, start);
-  });
+  int status = status_ok;
+  {
+    const parallel::Environment environment(argc, argv);
+    catch_stop_signals();
+    const auto comm = parallel::Communicator::world();
+    status = parallel::run_guarded(comm, [&] {
+      // Threads that were given up may use them until the process ends.
+      auto& options = *new StillsOptions;
+      Plan plan;
+      if (comm.is_root()) plan = make_plan(argc, argv, options);
+      share_plan(comm, plan, options);
+      return plan.stop >= 0 ? plan.stop : process(comm, plan, options, start);
+    });
+  }
+  core::flush_log();
+  if (WatchedProcessor::has_abandoned_threads()) std::_Exit(status);
+  return status;
 }
 
 } // namespace kilobragg::programs

@@ -40,6 +40,8 @@ int terminal_columns() {
 }
 
 bool can_redraw() {
+  // OpenMPI gives ranks a terminal of its own, whatever the output goes to in the end.
+  if (std::getenv("OMPI_COMM_WORLD_RANK")) return false;
   const char* terminal = std::getenv("TERM");
   return isatty(STDOUT_FILENO) == 1 && terminal && std::string(terminal) != "dumb";
 }

@@ -167,6 +167,16 @@ TEST_F(Masks, WhatIsWrongIsSaid) {
             std::string::npos);
 }
 
+TEST_F(Masks, PackAndComeBack) {
+  models::PixelMask mask(100003, 1);
+  for (std::size_t i = 0; i < mask.size(); i += 1000) mask[i] = 0;
+  const std::string packed = pack_mask(mask);
+  EXPECT_LT(packed.size(), mask.size() / 8);
+  EXPECT_EQ(unpack_mask(packed), mask);
+  for (std::size_t size = 0; size < packed.size(); size += 37)
+    EXPECT_THROW(unpack_mask(packed.substr(0, size)), core::Error) << size;
+}
+
 TEST_F(Masks, CombineByAnd) {
   const auto a = std::make_shared<models::PixelMask>(models::PixelMask{1, 1, 0, 0});
   const auto b = std::make_shared<models::PixelMask>(models::PixelMask{1, 0, 1, 0});

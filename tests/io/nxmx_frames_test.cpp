@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 namespace kilobragg::io {
@@ -98,6 +99,33 @@ void expect_pixels(const std::string& path, const std::vector<T>& stored) {
   }
 }
 
+/// A reader made from a description gives what the reader of the file gives, to the last bit.
+void expect_same_metadata(const ImageReader& of_file, const ImageReader& described) {
+  EXPECT_EQ(described.frame_count(), of_file.frame_count());
+  EXPECT_EQ(described.content_id(), of_file.content_id());
+  EXPECT_EQ(described.source(0).path, of_file.source(0).path);
+  EXPECT_EQ(described.source(0).dataset, of_file.source(0).dataset);
+  EXPECT_EQ(described.layout()->size, of_file.layout()->size);
+  const auto &panels = of_file.detector()->panels, &again = described.detector()->panels;
+  ASSERT_EQ(again.size(), panels.size());
+  for (std::size_t i = 0; i < panels.size(); ++i) {
+    EXPECT_EQ(again[i].frame.origin, panels[i].frame.origin);
+    EXPECT_EQ(again[i].frame.fast, panels[i].frame.fast);
+    EXPECT_EQ(again[i].frame.slow, panels[i].frame.slow);
+    EXPECT_EQ(again[i].trusted_range, panels[i].trusted_range);
+    EXPECT_EQ(again[i].mu, panels[i].mu);
+    EXPECT_EQ(again[i].pixel_size, panels[i].pixel_size);
+    EXPECT_EQ(described.layout()->panels[i].offset, of_file.layout()->panels[i].offset);
+  }
+  for (std::int64_t f = 0; f < of_file.frame_count(); ++f) {
+    models::Beam beam = described.beam(f);
+    const Shot shot = of_file.shot(f);
+    if (!std::isnan(shot.wavelength)) beam.wavelength = shot.wavelength;
+    EXPECT_EQ(beam.wavelength, of_file.beam(f).wavelength);
+    EXPECT_EQ(beam.spectrum.weights, of_file.beam(f).spectrum.weights);
+  }
+}
+
 /// Learns where each frame lies; then a new reader gives the frames in reverse when it is told the
 /// places in reverse, so that it is the places and nothing else that it follows.
 void expect_places_lead_to_frames(const std::string& path) {
@@ -111,8 +139,11 @@ void expect_places_lead_to_frames(const std::string& path) {
     for (const FileRange& range : places[f])
       EXPECT_TRUE(std::filesystem::path(range.path).is_absolute());
   }
+  const auto described = open_described(learner->describe());
+  expect_same_metadata(*learner, *described);
   const auto follower = open_images(path);
   for (std::size_t f = 0; f < places.size(); ++f) {
+    EXPECT_EQ(described->read(static_cast<std::int64_t>(f)).pixels, images[f].pixels);
     const std::size_t other = places.size() - 1 - f;
     models::Image image;
     follower->read_at(static_cast<std::int64_t>(f), image, places[other]);
@@ -467,6 +498,7 @@ TEST_F(NxmxBeams, SpectrumWithOneSetOfWeights) {
   const auto reader = open_images(path_);
   EXPECT_NEAR(reader->beam(2).wavelength, 1.025, 1e-12);
   EXPECT_EQ(reader->beam(2).spectrum.weights, (std::vector<double>{3, 1}));
+  expect_same_metadata(*reader, *open_described(reader->describe()));
 }
 
 TEST_F(NxmxBeams, SpectrumWithWeightsPerFrame) {
@@ -479,6 +511,7 @@ TEST_F(NxmxBeams, SpectrumWithWeightsPerFrame) {
   EXPECT_NEAR(reader->beam(0).wavelength, 1.0, 1e-12);
   EXPECT_NEAR(reader->beam(1).wavelength, 1.1, 1e-12);
   EXPECT_NEAR(reader->beam(2).wavelength, 1.05, 1e-12);
+  expect_same_metadata(*reader, *open_described(reader->describe()));
 }
 
 TEST_F(NxmxBeams, CalibratedWavelengthWithASpectrumAsVariant) {
@@ -496,6 +529,7 @@ TEST_F(NxmxBeams, CalibratedWavelengthWithASpectrumAsVariant) {
   ASSERT_EQ(reader->beam(1).spectrum.wavelengths.size(), 2u);
   EXPECT_NEAR(reader->beam(1).spectrum.wavelengths[1], 1.4, 1e-12);
   EXPECT_EQ(reader->beam(1).spectrum.weights, (std::vector<double>{3, 4}));
+  expect_same_metadata(*reader, *open_described(reader->describe()));
 }
 
 TEST_F(NxmxBeams, PhotonEnergyWhereThereIsNoWavelength) {

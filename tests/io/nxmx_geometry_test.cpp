@@ -229,6 +229,9 @@ TEST_F(NxmxGeometry, MaskOfTwoAndThreeDimensionsAndPerFrame) {
     EXPECT_TRUE(first.usable(42)) << kind;
     EXPECT_EQ(second.usable(17), kind == 4) << kind;
     EXPECT_EQ(second.usable(42), kind != 4) << kind;
+    const auto described = open_described(reader->describe());
+    EXPECT_EQ(*described->read(0).mask, *first.mask);
+    EXPECT_EQ(*described->read(1).mask, *second.mask);
   }
 }
 
@@ -257,6 +260,9 @@ TEST_F(NxmxGeometry, MissingGeometryIsSaidWhenItIsAskedFor) {
   file.close();
   const auto reader = open_images(path_);
   EXPECT_EQ(reader->read(0).value(7), 7);
+  const auto described = open_described(reader->describe());
+  EXPECT_EQ(described->read(0).value(7), 7);
+  EXPECT_THROW(described->detector(), core::Error);
   EXPECT_NE(message_of(path_).find("has no geometry (neither modules with pixel directions nor "
                                    "beam_center_x"),
             std::string::npos)

@@ -1,66 +1,118 @@
-// Batches cover every event once, packed messages come back whole, names follow the options.
-#include "event_source.hpp"
+// Messages come back whole, receivers have what senders count on, names follow the options.
+#include "batch_messages.hpp"
+#include "event_queue.hpp"
 #include "geometry_overrides.hpp"
-#include "index_packing.hpp"
+#include "resume.hpp"
 #include "run_files.hpp"
-#include "still_worker.hpp"
 
 #include "kilobragg/core/error.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <random>
+#include <utility>
+
 namespace kilobragg::programs {
 namespace {
 
-TEST(BatchSource, EveryEventOnceAndSinglesAtTheEnd) {
-  for (const int workers : {1, 3, 100})
-    for (const std::int64_t events : {0, 1, 7, 100, 5000}) {
-      BatchSource source(events, workers);
-      std::int64_t expected = 0, last = 0;
-      while (const auto batch = source.next()) {
-        EXPECT_EQ(batch->first, expected);
-        EXPECT_GE(batch->second, 1);
-        EXPECT_LE(batch->second, 64);
-        expected += batch->second;
-        last = batch->second;
-      }
-      EXPECT_EQ(expected, events);
-      EXPECT_EQ(last, events > 0 ? 1 : 0);
-    }
-}
-
-TEST(IndexPacking, RunsOfFramesComeBack) {
-  io::EventIndex index;
-  index.sources = {{"a.h5", "/entry/data", 5, ""}, {"b \"q\".cbf", "", 1, "list.expt"}};
-  index.events = {{0, 0}, {0, 1}, {0, 3}, {1, 0}, {0, 4}};
-  index.sources.push_back({"gone.h5", "", 0, ""});
-  index.failed = {{"gone.h5", "no such file"}};
-  const auto back = unpack_index(pack_index(index));
-  ASSERT_EQ(back.sources.size(), 3U);
-  ASSERT_NE(failure_of(back, 2), nullptr);
-  EXPECT_EQ(*failure_of(back, 2), "no such file");
-  EXPECT_EQ(failure_of(back, 1), nullptr);
-  EXPECT_EQ(back.sources[1].path, "b \"q\".cbf");
-  EXPECT_EQ(back.sources[1].expt, "list.expt");
-  EXPECT_EQ(back.sources[0].frames, 5);
-  ASSERT_EQ(back.events.size(), index.events.size());
-  for (std::size_t i = 0; i < back.events.size(); ++i) {
-    EXPECT_EQ(back.events[i].source, index.events[i].source);
-    EXPECT_EQ(back.events[i].frame, index.events[i].frame);
-  }
-}
-
-TEST(IndexPacking, Batches) {
-  const std::pair<std::int64_t, std::int64_t> batch{std::int64_t{1} << 40, 64};
-  EXPECT_EQ(unpack_batch(pack_batch(batch)), batch);
-  EXPECT_THROW(unpack_batch("short"), core::Error);
-}
-
 TEST(EventTag, FrameOnlyWhereThereAreSeveral) {
-  io::EventIndex index;
-  index.sources = {{"/d/run_12.h5", "/e", 5, ""}, {"/d/one.cbf", "", 1, ""}};
-  EXPECT_EQ(event_tag(index, {0, 3}), "run_12_00003");
-  EXPECT_EQ(event_tag(index, {1, 0}), "one");
+  EXPECT_EQ(event_tag("/d/run_12.h5", true, 3), "run_12_00003");
+  EXPECT_EQ(event_tag("/d/one.cbf", false, 0), "one");
+}
+
+std::shared_ptr<const SharedGeometry> geometry(std::uint32_t id) {
+  SharedGeometry g;
+  g.id = id;
+  g.description = "geometry " + std::to_string(id);
+  g.spotfinder_mask = std::string("\0mask", 5);
+  g.mask_problem = "misfit";
+  return std::make_shared<const SharedGeometry>(g);
+}
+
+std::shared_ptr<const SourceInfo> source(std::uint32_t id,
+                                         std::shared_ptr<const SharedGeometry> of) {
+  SourceInfo info;
+  info.id = id;
+  info.path = "run_" + std::to_string(id) + ".h5";
+  info.dataset = "/entry/data/data";
+  info.several_frames = id % 2 == 0;
+  info.description = "frames of " + std::to_string(id);
+  info.geometry = std::move(of);
+  return std::make_shared<const SourceInfo>(info);
+}
+
+BatchEvent event(std::int64_t number, std::uint32_t of, std::vector<io::FileRange> ranges = {}) {
+  BatchEvent e;
+  e.number = number;
+  e.source = of;
+  e.frame = number * 3;
+  e.shot.wavelength = 1.25;
+  e.ranges = std::move(ranges);
+  return e;
+}
+
+TEST(Batches, ComeBackWithTheirSources) {
+  Batch batch;
+  batch.geometries = {geometry(0)};
+  batch.sources = {source(7, batch.geometries[0]), source(8, nullptr)};
+  batch.events = {event(std::int64_t{1} << 40, 7, {{"/a", 1, 2}, {"/b", 3, 4}, {"/a", 5, 6}}),
+                  event(12, 8)};
+  BatchReceiver receiver;
+  const auto events = receiver.unpack(batch.pack());
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].number, std::int64_t{1} << 40);
+  EXPECT_EQ(events[0].frame, 3 * (std::int64_t{1} << 40));
+  EXPECT_EQ(events[0].shot.wavelength, 1.25);
+  EXPECT_TRUE(std::isnan(events[0].shot.flux));
+  ASSERT_EQ(events[0].ranges.size(), 3U);
+  EXPECT_EQ(events[0].ranges[2].path, "/a");
+  EXPECT_EQ(events[0].ranges[2].length, 6U);
+  const auto info = receiver.source(7);
+  EXPECT_EQ(info->path, "run_7.h5");
+  EXPECT_EQ(info->description, "frames of 7");
+  EXPECT_EQ(info->geometry->spotfinder_mask, std::string("\0mask", 5));
+  EXPECT_TRUE(receiver.source(8)->several_frames);
+  EXPECT_EQ(receiver.source(8)->geometry, nullptr);
+}
+
+TEST(Batches, CutShortOrOutOfTurnAreRefused) {
+  Batch batch;
+  batch.sources = {source(1, nullptr)};
+  batch.events = {event(0, 1, {{"/a", 1, 2}})};
+  const std::string bytes = batch.pack();
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_THROW(BatchReceiver().unpack(bytes.substr(0, size)), core::Error) << size;
+  Batch stranger;
+  stranger.events = {event(0, 1)};
+  EXPECT_THROW(BatchReceiver().unpack(stranger.pack()), core::Error);
+}
+
+// The sender leaves out what it believes the receiver to have: that must always be there.
+TEST(Batches, TheReceiverHasEverythingThatTheSenderCountsOn) {
+  std::mt19937 random(5);
+  const auto shared = geometry(0);
+  BatchReceiver receiver;
+  std::vector<std::uint32_t> recent;
+  bool first = true;
+  std::int64_t left_out = 0;
+  for (int round = 0; round < 2000; ++round) {
+    Batch batch;
+    if (std::exchange(first, false)) batch.geometries.push_back(shared);
+    const int events = 1 + static_cast<int>(random() % 20);
+    const std::uint32_t spread = round % 2 ? 6 : 30;
+    for (int i = 0; i < events; ++i) {
+      const auto id = static_cast<std::uint32_t>(random() % spread);
+      if (touch_recent(recent, id))
+        ++left_out;
+      else
+        batch.sources.push_back(source(id, shared));
+      batch.events.push_back(event(i, id));
+    }
+    for (const BatchEvent& e : receiver.unpack(batch.pack()))
+      ASSERT_EQ(receiver.source(e.source)->path, "run_" + std::to_string(e.source) + ".h5");
+  }
+  EXPECT_GT(left_out, 5000);
 }
 
 TEST(BatchReport, PacksAndUnpacks) {
@@ -69,11 +121,38 @@ TEST(BatchReport, PacksAndUnpacks) {
   result.state = models::ExitState::NotEnoughSpots;
   result.count = 3;
   report.summary.add(result);
+  report.seconds = 1.5;
+  report.stop = 10;
+  report.leaves = true;
+  report.undone = {4, 5};
+  report.learnt = {{7, {{"/a", 1, 2}, {"/a", 3, 4}}}};
   report.lines = {"a not_enough_spots_3", "b indexing_failed_20  (why)"};
   const auto back = BatchReport::unpack(report.pack());
   EXPECT_EQ(back.lines, report.lines);
-  EXPECT_EQ(back.summary.stills, 1);
   EXPECT_EQ(back.summary.accounted(), 1);
+  EXPECT_EQ(back.seconds, 1.5);
+  EXPECT_EQ(back.stop, 10);
+  EXPECT_TRUE(back.leaves);
+  EXPECT_EQ(back.undone, report.undone);
+  ASSERT_EQ(back.learnt.size(), 1U);
+  EXPECT_EQ(back.learnt[0].number, 7);
+  EXPECT_EQ(back.learnt[0].ranges[1].path, "/a");
+  EXPECT_EQ(back.learnt[0].ranges[1].offset, 3U);
+}
+
+TEST(Resume, TellsOptionsThatChangeResultsFromOthers) {
+  StillsOptions options;
+  core::OptionSet set;
+  options.declare(set);
+  const std::string before = set.to_phil();
+  set.set("output.output_dir", "elsewhere", "test");
+  set.set("dispatch.resume", "True", "test");
+  set.set("mp.debug.output_debug_logs", "True", "test");
+  EXPECT_TRUE(differing_options(set.to_phil(), before).empty());
+  set.set("sigma_strong", "4.5", "test");
+  const auto lines = differing_options(set.to_phil(), before);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0], "spotfinder.threshold.dispersion.sigma_strong is 4.5, was 3");
 }
 
 TEST(CompositeNames, FollowTheOptions) {

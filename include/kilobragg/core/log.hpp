@@ -16,8 +16,9 @@ LogLevel log_level_from_name(const std::string& name);
 struct LogSetup {
   LogLevel level = LogLevel::Info;
   bool console = true; ///< off on all ranks but the first
-  std::string file;    ///< empty = no file; replaced if it exists
+  std::string file;    ///< empty = no file; replaced if it exists, unless `append`
   std::string prefix;  ///< before each line, as "rank 3: "
+  bool append = false; ///< to the file, instead of replacing it
 };
 
 /// Starts logging as `setup` says; replaces what was set up before. Throws core::Error if the file

@@ -45,6 +45,25 @@ struct EventIndex {
 /// however often and by whichever path it is named. Throws core::Error if nothing matches a pattern.
 EventIndex build_event_index(const std::vector<std::string>& paths_or_globs);
 
+/// The same input by input, for programs that work on the first while the others are looked at.
+class EventIndexBuilder {
+public:
+  /// Expands patterns; opens nothing. Throws core::Error if nothing matches one.
+  explicit EventIndexBuilder(const std::vector<std::string>& paths_or_globs);
+  /// Looks at the next input; false, and nothing done, if there is none left.
+  bool step(EventIndex& index);
+  std::size_t inputs_left() const { return paths_.size() - next_; }
+
+private:
+  std::vector<std::string> paths_;
+  std::size_t next_ = 0;
+};
+
+/// Files of an event index end so.
+inline constexpr const char* event_index_suffix = ".kbi";
+/// Appends the events, sources and ranges of another index.
+void append_events(EventIndex& index, const EventIndex& more);
+
 /// Notes where the bytes of one event lie.
 void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kilobragg/io/file_range.hpp"
+#include "kilobragg/io/image_description.hpp"
 #include "kilobragg/models/experiment.hpp"
 #include "kilobragg/models/image.hpp"
 
@@ -44,10 +45,25 @@ public:
   virtual std::string content_id() const = 0;
   /// Path, dataset and content id for a frame.
   virtual models::ImageSource source(std::int64_t frame) const = 0;
+  /// For open_described() in another process. Reads the first frame's bytes once (content id).
+  virtual ImageDescription describe() const = 0;
+  /// What the description leaves out of a frame's beam.
+  virtual Shot shot(std::int64_t frame) const {
+    static_cast<void>(frame);
+    return {};
+  }
 };
 
 /// Chooses the reader by content: HDF5 (NXmx, DECTRIS master), CBF (miniCBF, imgCIF) or .expt.
 /// `dataset` picks one of several; empty = the signal of the default entry. Throws core::Error.
 std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset = {});
+
+/// A reader of what was described, which gives the same frames; beam() gives the first frame's
+/// wavelength and flux where they differ: shot() of the describing reader has the others. HDF5 files
+/// are opened when a frame is read from them. Throws core::Error.
+std::unique_ptr<ImageReader> open_described(const ImageDescription& description);
+/// The description of a file that every process opens for itself, its header standing with its pixels
+/// (CBF): made without opening it. With the geometry of another it takes that one's.
+ImageDescription describe_single_image(const std::string& path);
 
 } // namespace kilobragg::io

@@ -17,6 +17,10 @@ namespace kilobragg::io {
 std::shared_ptr<const models::PixelMask> read_lookup_mask(const std::string& name,
                                                           const models::ImageLayout& layout);
 
+/// A mask as a few bytes to send, and back. unpack_mask throws core::Error on damage.
+std::string pack_mask(const models::PixelMask& mask);
+models::PixelMask unpack_mask(const std::string& bytes);
+
 /// Pixels usable in both; either may be null (all usable).
 std::shared_ptr<const models::PixelMask>
 combine_masks(const std::shared_ptr<const models::PixelMask>& a,

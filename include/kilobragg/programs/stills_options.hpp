@@ -34,6 +34,8 @@ struct OutputOptions {
   std::string refined = "%s_refined.expt";
   std::string integrated = "%s_integrated.refl", integrated_experiments = "%s_integrated.expt";
   bool debug_logs = false;
+  bool ledger = true;      ///< output.ledger
+  std::string write_index; ///< event index to save, empty = none
 };
 
 struct StillsOptions {
@@ -41,6 +43,8 @@ struct StillsOptions {
   GeometryOptions geometry;
   OutputOptions output;
   std::string spotfinder_mask, integration_mask;
+  bool resume = false;                 ///< dispatch.resume
+  std::optional<double> timeout = 300; ///< dispatch.timeout: the most that an image may take (s)
   bool has_cell = false, has_space_group = false; ///< known_symmetry.* were given
   pipeline::StillParams still;
   /// Options that other programs have and that change nothing here, with what was asked for.

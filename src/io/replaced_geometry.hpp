@@ -1,0 +1,15 @@
+// A reader whose detector and layout come from elsewhere.
+#pragma once
+
+#include "kilobragg/io/image_reader.hpp"
+
+#include <memory>
+
+namespace kilobragg::io {
+
+/// The frames of `reader` with another detector, whose panels lie where `layout` says.
+std::unique_ptr<ImageReader> with_geometry(std::unique_ptr<ImageReader> reader,
+                                           std::shared_ptr<const models::Detector> detector,
+                                           std::shared_ptr<const models::ImageLayout> layout);
+
+} // namespace kilobragg::io

@@ -1,0 +1,149 @@
+// Reads and processes one event after the other, each failure its own exit state.
+#include "event_processor.hpp"
+
+#include "geometry_overrides.hpp"
+#include "library_gate.hpp"
+
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/io/lookup_mask.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+namespace kilobragg::programs {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A gain in the detector model and another from the user would both be applied.
+void require_one_gain(const models::Detector& detector, const StillsOptions& options) {
+  const auto& gain = options.still.spotfinder.dispersion.gain;
+  if (!gain || *gain == 1 || options.input.ignore_gain_mismatch) return;
+  for (const auto& panel : detector.panels)
+    core::require(panel.gain == 1,
+                  "the detector's gain is {} and spotfinder.threshold.dispersion.gain={} too (both "
+                  "would count) set input.ignore_gain_mismatch=True if that is meant?",
+                  panel.gain, *gain);
+}
+
+std::shared_ptr<const models::Detector> adjusted_detector(const io::ImageReader& reader,
+                                                          const StillsOptions& options) {
+  std::shared_ptr<const models::Detector> detector = reader.detector();
+  if (options.geometry.distance)
+    detector = std::make_shared<const models::Detector>(
+        at_distance(*detector, reader.beam(0), *options.geometry.distance));
+  require_one_gain(*detector, options);
+  return detector;
+}
+
+/// Says that a frame is being read for as long as it lives.
+class Reading {
+public:
+  explicit Reading(std::atomic<bool>& flag)
+      : flag_(flag) {
+    flag_ = true;
+  }
+  ~Reading() { flag_ = false; }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+private:
+  std::atomic<bool>& flag_;
+};
+
+} // namespace
+
+models::StillResult unread_still(const Task& task, models::ExitState state,
+                                 const std::string& message) {
+  models::StillResult still;
+  still.source.path = std::filesystem::absolute(task.source->path).lexically_normal().string();
+  still.source.dataset = task.source->dataset;
+  still.source.frame = task.event.frame;
+  still.state = state;
+  still.message = message;
+  return still;
+}
+
+EventProcessor::EventProcessor(const StillsOptions& options)
+    : options_(options)
+    , processor_(options.still) {}
+
+TaskResult EventProcessor::process(const Task& task, std::atomic<bool>& reading,
+                                   const std::function<void(const std::string&)>& step) {
+  try {
+    return read_and_process(task, reading, step);
+  } catch (const std::exception& error) {
+    if (!options_.still.squash_errors) throw;
+    return {unread_still(task, models::ExitState::PreprocessException, error.what()), {}};
+  }
+}
+
+EventProcessor::Open& EventProcessor::open(const std::shared_ptr<const SourceInfo>& info) {
+  for (auto it = open_.begin(); it != open_.end(); ++it)
+    if (it->info == info) {
+      open_.splice(open_.begin(), open_, it);
+      return open_.front();
+    }
+  if (!info->problem.empty()) core::fail("{}", info->problem);
+  core::require(info->geometry->mask_problem.empty(), "{}", info->geometry->mask_problem);
+  auto reader = io::open_described({info->geometry->description, info->description});
+  if (open_.size() >= remembered_sources) open_.pop_back();
+  open_.push_front({info, std::move(reader), nullptr});
+  return open_.front();
+}
+
+models::Beam EventProcessor::beam_of(const Open& open, const Task& task) const {
+  models::Beam beam = open.reader->beam(task.event.frame);
+  const io::Shot& shot = task.event.shot;
+  if (!std::isnan(shot.flux)) beam.flux = shot.flux;
+  if (!std::isnan(shot.wavelength)) beam.wavelength = shot.wavelength;
+  core::require(beam.wavelength > 0, "frame {} of {} has the wavelength {} (it must be positive)",
+                task.event.frame, task.source->path, beam.wavelength);
+  if (options_.geometry.wavelength) {
+    beam.wavelength = *options_.geometry.wavelength;
+    beam.spectrum = {};
+  }
+  return beam;
+}
+
+std::shared_ptr<const models::PixelMask> EventProcessor::mask(JoinedMask& joined,
+                                                              const SourceInfo& source,
+                                                              const std::string& packed) const {
+  if (packed.empty()) return nullptr;
+  if (joined.geometry != source.geometry || joined.own != image_.mask) {
+    const auto lookup = std::make_shared<const models::PixelMask>(io::unpack_mask(packed));
+    core::require(lookup->size() == image_.layout->size,
+                  "lookup.mask has {} pixels, {} has {} is it the mask of another detector?",
+                  lookup->size(), source.path, image_.layout->size);
+    joined = {source.geometry, image_.mask, io::combine_masks(image_.mask, lookup)};
+  }
+  return joined.joined;
+}
+
+TaskResult EventProcessor::read_and_process(const Task& task, std::atomic<bool>& reading,
+                                            const std::function<void(const std::string&)>& step) {
+  const auto start = Clock::now();
+  pipeline::StillInput input;
+  std::vector<io::FileRange> ranges = task.event.ranges;
+  {
+    const Reading now(reading);
+    const LibraryPass pass;
+    Open& source = open(task.source);
+    if (!source.detector) source.detector = adjusted_detector(*source.reader, options_);
+    input.source = source.reader->source(task.event.frame);
+    input.beam = beam_of(source, task);
+    input.detector = source.detector;
+    source.reader->read_at(task.event.frame, image_, ranges);
+  }
+  const auto& geometry = *task.source->geometry;
+  input.spotfinder_mask = mask(spotfinder_mask_, *task.source, geometry.spotfinder_mask);
+  input.integration_mask = mask(integration_mask_, *task.source, geometry.integration_mask);
+  const double read_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  step("data_loaded");
+  TaskResult result{processor_.process(input, image_, step), std::move(ranges)};
+  result.still.seconds[std::size_t(models::Step::Read)] = read_seconds;
+  return result;
+}
+
+} // namespace kilobragg::programs

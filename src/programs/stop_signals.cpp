@@ -1,0 +1,43 @@
+// A handler that does nothing but note the signal.
+#include "stop_signals.hpp"
+
+#include <csignal>
+#include <initializer_list>
+
+namespace kilobragg::programs {
+namespace {
+
+volatile std::sig_atomic_t noted = 0;
+
+extern "C" void note_signal(int signal) {
+  noted = signal;
+  if (signal == SIGINT || signal == SIGTERM) std::signal(signal, SIG_DFL);
+}
+
+} // namespace
+
+void catch_stop_signals() {
+  struct sigaction action = {};
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART; // reads and writes in hand go on
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
+}
+
+int stop_signal() { return noted; }
+
+const char* signal_name(int signal) {
+  switch (signal) {
+  case SIGINT:
+    return "SIGINT";
+  case SIGTERM:
+    return "SIGTERM";
+  case SIGUSR1:
+    return "SIGUSR1";
+  case SIGUSR2:
+    return "SIGUSR2";
+  default:
+    return "a signal";
+  }
+}
+
+} // namespace kilobragg::programs

@@ -1,0 +1,14 @@
+// Signals that ask a run to stop cleanly.
+#pragma once
+
+namespace kilobragg::programs {
+
+/// From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted, not obeyed. The second SIGINT or
+/// SIGTERM ends the process as usual.
+void catch_stop_signals();
+/// The signal that came, 0 if none did.
+int stop_signal();
+/// "SIGUSR1" and so on.
+const char* signal_name(int signal);
+
+} // namespace kilobragg::programs
