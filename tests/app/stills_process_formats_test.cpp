@@ -6,6 +6,7 @@
 #include "kilobragg/io/experiments.hpp"
 #include "kilobragg/io/reflection_file.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <functional>
