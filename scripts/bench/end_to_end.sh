@@ -9,6 +9,10 @@ shift || true
 data=${KILOBRAGG_TEST_DATA:-$root/../shared/data}
 sets=("$@")
 ((${#sets[@]})) || sets=(thermolysin_cspad rayonix_mfx thaumatin_i24 lysozyme_nanobragg)
+if [ ! -d "$data/images" ] || [ ! -d "$data/reference" ]; then
+  echo "error: no images and reference runs in $data (give the folder as KILOBRAGG_TEST_DATA)" >&2
+  exit 1
+fi
 repeats=${KILOBRAGG_BENCH_REPEATS:-1}
 read -ra options <<< "${KILOBRAGG_BENCH_OPTIONS:-}"
 work=$(mktemp -d)

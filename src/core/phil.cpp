@@ -3,6 +3,7 @@
 
 #include "kilobragg/core/error.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 namespace kilobragg::core {

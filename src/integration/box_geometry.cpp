@@ -17,9 +17,10 @@ struct Parabola {
   static Parabola through(double start, double middle, double end) {
     return {start, 4 * middle - 3 * start - end, 2 * (start + end) - 4 * middle};
   }
+  /// By reference, as wide vectors are passed: returned, their ABI depends on the instruction set.
   template <typename T>
-  T at(const T& t) const {
-    return c0 + t * (c1 + t * c2);
+  void evaluate(const T& t, T& value) const {
+    value = c0 + t * (c1 + t * c2);
   }
 };
 
@@ -47,7 +48,7 @@ private:
   static Parabola row(const Grid& grid, double t) {
     std::array<double, 3> v{};
     for (std::size_t i = 0; i < 3; ++i)
-      v[i] = Parabola::through(grid[0][i], grid[1][i], grid[2][i]).at(t);
+      Parabola::through(grid[0][i], grid[1][i], grid[2][i]).evaluate(t, v[i]);
     return Parabola::through(v[0], v[1], v[2]);
   }
   Grid x_{}, y_{};
@@ -105,8 +106,11 @@ void BoxGeometry::mark_corners(const KabschFrame& frame, const models::PixelBox&
     Lanes i{0, 1, 2, 3, 4, 5, 6, 7};
     for (std::size_t x = 0; x < corner_stride_; x += lane_count, out += lane_count) {
       const Lanes t = i * step;
-      const Lanes mm_x = (i + box.x0) * panel_.pixel_size[0] + dx.at(t);
-      const Lanes mm_y = mm_y0 + dy.at(t);
+      Lanes shift_x, shift_y;
+      dx.evaluate(t, shift_x);
+      dy.evaluate(t, shift_y);
+      const Lanes mm_x = (i + box.x0) * panel_.pixel_size[0] + shift_x;
+      const Lanes mm_y = mm_y0 + shift_y;
       const Lanes u = origin.x + fast.x * mm_x + slow.x * mm_y;
       const Lanes v = origin.y + fast.y * mm_x + slow.y * mm_y;
       const Lanes w = origin.z + fast.z * mm_x + slow.z * mm_y;

@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 namespace kilobragg::io {
 namespace {
 
-const std::string& field(const CifRow& row, const std::string& name) {
+const std::string& field(const CifRow& row, std::string_view name) {
   static const std::string nothing;
-  const auto found = row.find(name);
+  const auto found = row.find(std::string(name));
   return found == row.end() ? nothing : found->second;
 }
 

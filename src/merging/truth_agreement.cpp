@@ -1,6 +1,7 @@
 // How a merge compares with known intensities.
 #include "kilobragg/merging/statistics.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 

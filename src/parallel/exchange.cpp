@@ -3,6 +3,7 @@
 
 #include "communicator_state.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace kilobragg::parallel {

@@ -1,10 +1,12 @@
 // The all-to-all of merge.
 #include "merge_exchange.hpp"
 
-#include "kilobragg/core/error.hpp"
+#include "merge_options.hpp"
+
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/parallel/exchange.hpp"
 #include "kilobragg/parallel/fixed_point_sum.hpp"
+#include "kilobragg/parallel/together.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -53,11 +55,12 @@ LatticeNumbers number_lattices(const parallel::Communicator& communicator,
     }
   std::sort(all.begin(), all.end());
   const auto twice = std::adjacent_find(all.begin(), all.end());
-  core::require(
-      twice == all.end(),
-      "the experiment identifier '{}' occurs twice (were the same results given twice, or "
-      "a folder with two runs over the same images?)",
-      twice == all.end() ? "" : *twice);
+  if (twice != all.end())
+    throw parallel::CommonError(
+        fmt::format("the experiment identifier '{}' occurs twice (were the same results given "
+                    "twice, or a folder with two runs over the same images?)",
+                    *twice),
+        merge_usage);
   LatticeNumbers numbers;
   for (const merging::LatticeRecord& lattice : observations.lattices)
     numbers.mine.push_back(static_cast<std::uint32_t>(

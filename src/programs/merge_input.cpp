@@ -50,7 +50,11 @@ void add_folder(const std::string& folder, const MergeOptions& options,
                 std::vector<FilePair>& pairs) {
   std::size_t orphans = 0;
   const std::size_t before = pairs.size();
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  core::require(!error, "cannot read the folder '{}' ({}; option input.path)", folder,
+                error.message());
+  for (const fs::directory_entry& entry : entries) {
     const std::string path = entry.path().string();
     if (ends_with(path, options.experiments_suffix)) pairs.push_back(pair_for(path, options));
     orphans += ends_with(path, options.reflections_suffix);

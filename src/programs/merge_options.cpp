@@ -13,6 +13,8 @@ namespace {
 
 using core::OptionSet;
 
+constexpr int most_bins = 1000; // more would hold a handful of indices each
+
 template <typename Enum>
 void add_enum(OptionSet& set, const std::string& path, std::vector<std::string> choices,
               Enum& target, const std::string& help) {
@@ -158,6 +160,53 @@ void declare_output(OptionSet& set, MergeOptions& o) {
   set.add("output.title", o.title, "Title in the MTZ.");
 }
 
+/// What `read` cannot read of an option's text is said with the option's name.
+template <typename Read>
+void require_readable(const std::string& text, const char* option, const Read& read) {
+  if (text.empty()) return;
+  try {
+    read(text);
+  } catch (const core::Error& error) {
+    core::fail("{}={} cannot be read ({})", option, text, error.what());
+  }
+}
+
+void validate_symmetry(const MergeOptions& o) {
+  const auto cell = [](const std::string& text) { models::UnitCell::parse(text); };
+  const auto group = [](const std::string& text) { models::SpaceGroup{text}; };
+  require_readable(o.unit_cell, "scaling.unit_cell", cell);
+  require_readable(o.target_cell, "filter.unit_cell.value.target_unit_cell", cell);
+  require_readable(o.space_group, "scaling.space_group", group);
+  require_readable(o.target_space_group, "filter.unit_cell.value.target_space_group", group);
+}
+
+void validate_filters(const MergeOptions& o) {
+  const merging::FilterParams& f = o.filter;
+  core::require(
+      f.relative_length_tolerance >= 0 && f.absolute_angle_tolerance >= 0,
+      "filter.unit_cell.value.relative_length_tolerance={} or absolute_angle_tolerance={} "
+      "rejects everything (neither may be below 0)",
+      f.relative_length_tolerance, f.absolute_angle_tolerance);
+  core::require(f.n_obs_min >= 0, "filter.n_obs.min={} is no count (must not be below 0)",
+                f.n_obs_min);
+  core::require(!f.n_obs_max || *f.n_obs_max >= f.n_obs_min,
+                "filter.n_obs.max={} rejects everything (it is below filter.n_obs.min={})",
+                f.n_obs_max.value_or(0), f.n_obs_min);
+  core::require(f.resolution_d_min > 0, "filter.resolution.d_min={} (must be above 0)",
+                f.resolution_d_min);
+  core::require(o.min_correlation >= -1 && o.min_correlation <= 1,
+                "filter.outlier.min_corr={} is no correlation (-1 to 1)", o.min_correlation);
+  const merging::SignificanceParams& s = o.significance;
+  core::require(s.n_bins >= 1 && s.n_bins <= most_bins,
+                "select.significance_filter.n_bins={} (1 to {} are possible)", s.n_bins, most_bins);
+  core::require(s.min_count >= 1,
+                "select.significance_filter.min_ct={} makes shells without end (at least 1)",
+                s.min_count);
+  core::require(s.max_count >= s.min_count,
+                "select.significance_filter.max_ct={} cannot be met (it is below min_ct={})",
+                s.max_count, s.min_count);
+}
+
 void require_file(const std::string& path, const char* option) {
   core::require(path.empty() || std::filesystem::is_regular_file(path),
                 "cannot read '{}' (option {}: no such file)", path, option);
@@ -218,12 +267,14 @@ void validate(const MergeOptions& o) {
                 "the resolution range is empty (merging.d_min={} must be above zero and below "
                 "merging.d_max)",
                 *o.d_min);
-  core::require(o.n_bins >= 1, "statistics.n_bins={} makes no table (at least 1)", o.n_bins);
+  core::require(o.n_bins >= 1 && o.n_bins <= most_bins,
+                "statistics.n_bins={} makes no table (1 to {} are possible)", o.n_bins, most_bins);
   core::require(o.minimum_multiplicity >= 1, "merging.minimum_multiplicity={} (at least 1)",
                 o.minimum_multiplicity);
   core::require(o.nearness_width > 0, "merging.nearness_width={} (must be above 0)",
                 o.nearness_width);
-  core::require(o.resolution_scalar > 0, "scaling.resolution_scalar={} (must be above 0)",
+  core::require(o.resolution_scalar >= 0.5 && o.resolution_scalar <= 2,
+                "scaling.resolution_scalar={} is out of range (0.5 to 2 is possible)",
                 o.resolution_scalar);
   core::require(o.self.max_cycles >= 1, "scaling.self.max_cycles={} (at least 1)",
                 o.self.max_cycles);
@@ -240,6 +291,8 @@ void validate(const MergeOptions& o) {
     core::require(*o.polarization_fraction >= 0 && *o.polarization_fraction <= 1,
                   "modify.polarization.fraction={} is no fraction (0 to 1)",
                   *o.polarization_fraction);
+  validate_filters(o);
+  validate_symmetry(o);
   require_file(o.model, "scaling.model");
   require_file(o.cciso_file, "statistics.cciso.mtz_file");
   require_file(o.truth_file, "statistics.truth.mtz_file");

@@ -13,6 +13,9 @@
 
 namespace kilobragg::programs {
 
+/// Exit statuses, as --help explains.
+enum MergeStatus : int { merge_ok = 0, merge_failed = 1, merge_usage = 2, merge_nothing_left = 3 };
+
 enum class ScalingAlgorithm { Auto, Mark0, Mark1, Self };
 enum class ErrorModel { Auto, None, Scatter };
 enum class WeightChoice { Auto, Variance, Unit, Excitation };

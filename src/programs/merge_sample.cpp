@@ -3,6 +3,7 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/mtz.hpp"
+#include "kilobragg/parallel/together.hpp"
 #include "kilobragg/structure_factors/amplitudes.hpp"
 
 #include <algorithm>
@@ -61,8 +62,10 @@ void choose_cell(const parallel::Communicator& communicator, const MergeOptions&
     for (const models::Experiment& experiment : file.experiments)
       cells.push_back(experiment.crystal->unit_cell());
   cells = communicator.gather(cells);
-  if (communicator.is_root())
-    core::require(!cells.empty(), "nothing to merge (no experiment in any of the files)");
+  parallel::together(communicator, merge_nothing_left, [&] {
+    core::require(!communicator.is_root() || !cells.empty(),
+                  "nothing to merge (no experiment in any of the files)");
+  });
   if (!options.unit_cell.empty()) {
     sample.cell = models::UnitCell::parse(options.unit_cell);
     sample.cell_source = "scaling.unit_cell";
@@ -87,7 +90,10 @@ void choose_group(const parallel::Communicator& communicator, const MergeOptions
     sample.space_group = model->space_group;
     sample.group_source = "the scaling model";
   } else {
-    std::string hall = communicator.is_root() ? common_group(counts) : std::string();
+    std::string hall;
+    parallel::together(communicator, merge_usage, [&] {
+      if (communicator.is_root()) hall = common_group(counts);
+    });
     communicator.broadcast(hall);
     sample.space_group = models::SpaceGroup(hall);
     sample.group_source = "the experiments";
@@ -138,13 +144,14 @@ Reference load_reference(const parallel::Communicator& communicator, const std::
                          const std::string& column, const MergeOptions& options, double d_min) {
   Reference reference;
   std::string hall;
-  if (communicator.is_root()) {
+  parallel::together(communicator, merge_usage, [&] {
+    if (!communicator.is_root()) return;
     reference = read_reference(path, column, options, d_min);
     limit_resolution(reference, d_min);
     core::require(!reference.table.hkl.empty(), "'{}' holds no intensities to {:.2f} A", path,
                   d_min);
     hall = reference.space_group.hall();
-  }
+  });
   communicator.broadcast_value(reference.cell);
   communicator.broadcast(hall);
   communicator.broadcast(reference.table.hkl);

@@ -9,6 +9,7 @@
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/nxmx_writer.hpp"
+#include "kilobragg/parallel/together.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 
 #include <algorithm>
@@ -16,9 +17,12 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 namespace kilobragg::programs {
 namespace {
+
+enum Status : int { status_ok = 0, status_failed = 1, status_usage = 2 };
 
 /// What every rank holds of a run.
 struct Run {
@@ -35,13 +39,13 @@ std::filesystem::path prepare_directory(const SimulateOutput& output) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   core::require(std::filesystem::is_directory(directory),
-                "cannot make output.directory={} ({}) choose another?", directory.string(),
+                "cannot make output.output_dir={} ({}) choose another?", directory.string(),
                 error ? error.message() : "something else has that name");
   const auto probe = directory / (output.prefix + "_writable.tmp");
   {
     std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(probe.c_str(), "wb"),
                                                          &std::fclose);
-    core::require(file != nullptr, "cannot write into output.directory={} ({}) choose another?",
+    core::require(file != nullptr, "cannot write into output.output_dir={} ({}) choose another?",
                   directory.string(), std::generic_category().message(errno));
   }
   std::filesystem::remove(probe, error);
@@ -172,11 +176,22 @@ void log_start(const Run& run, int ranks) {
                  run.detector->panels.size(), run.detector->pixel_count());
 }
 
+void write_run_truth(const Run& run, int ranks) {
+  SimulateParams bound = run.params;
+  core::OptionSet options;
+  add_simulate_options(options, bound);
+  const std::string stem = (run.directory / run.params.output.prefix).string() + "_truth";
+  write_truth(stem, all_shots(run, ranks), run.detector, run.amplitudes, run.params.beam.wavelength,
+              options.to_phil());
+  core::log_info("truth in {}.expt, .json, .mtz", stem);
+}
+
 std::string help_text(const core::OptionSet& options) {
   return "Usage: simulate_stills [options] [file.phil ...] [key=value ...]\n\n"
          "Simulates diffraction stills with known truth: <prefix>_NNNN.h5 (NXmx), and\n"
          "<prefix>_truth.expt (true models), .json (what was drawn), .mtz (true F).\n"
-         "Under mpirun or srun each rank makes a part of the images.\n\n" +
+         "Under mpirun or srun each rank makes a part of the images.\n\n"
+         "Exit status: 0 done, 1 could not run (a full disk, ...), 2 wrong options or inputs.\n\n" +
          core::flag_help(options) + "\n" + options.help();
 }
 
@@ -194,23 +209,21 @@ std::string image_file_name(const SimulateParams& params, int rank) {
 }
 
 void simulate_run(const SimulateParams& params, const parallel::Communicator& communicator) {
-  Run run = make_run(params);
-  if (communicator.is_root()) run.directory = prepare_directory(params.output);
+  std::optional<Run> made;
+  parallel::together(communicator, status_usage, [&] {
+    made.emplace(make_run(params));
+    if (communicator.is_root()) made->directory = prepare_directory(params.output);
+  });
+  Run& run = *made;
   std::string directory = run.directory.string();
   communicator.broadcast(directory);
   run.directory = directory;
   if (communicator.is_root()) log_start(run, communicator.size());
-  write_images(run, communicator.rank(), communicator.size());
-  communicator.barrier();
-  if (!communicator.is_root()) return;
-  SimulateParams bound = params;
-  core::OptionSet options;
-  add_simulate_options(options, bound);
-  write_truth((run.directory / (params.output.prefix + "_truth")).string(),
-              all_shots(run, communicator.size()), run.detector, run.amplitudes,
-              params.beam.wavelength, options.to_phil());
-  core::log_info("truth in {}_truth.expt, .json, .mtz",
-                 (run.directory / params.output.prefix).string());
+  parallel::together(communicator, status_failed,
+                     [&] { write_images(run, communicator.rank(), communicator.size()); });
+  parallel::together(communicator, status_failed, [&] {
+    if (communicator.is_root()) write_run_truth(run, communicator.size());
+  });
 }
 
 int simulate_stills(int argc, char** argv) {
@@ -229,7 +242,7 @@ int simulate_stills(int argc, char** argv) {
                   command.inputs.empty() ? "" : command.inputs.front());
   } catch (const core::Error& error) {
     if (communicator.is_root()) std::cerr << "simulate_stills: " << error.what() << '\n';
-    return 2;
+    return status_usage;
   }
   if (command.help || command.version || command.show_config) {
     if (!communicator.is_root()) return 0;
@@ -242,13 +255,15 @@ int simulate_stills(int argc, char** argv) {
     return 0;
   }
   return parallel::run_guarded(communicator, [&] {
-    core::LogSetup log;
-    log.level = core::log_level_from_name(command.log_level);
-    log.console = communicator.is_root();
-    core::start_log(log);
-    if (communicator.is_root()) core::log_info("{}", core::version_line("simulate_stills"));
-    simulate_run(params, communicator);
-    return 0;
+    return parallel::end_together(communicator, "simulate_stills", [&] {
+      core::LogSetup log;
+      log.level = core::log_level_from_name(command.log_level);
+      log.console = communicator.is_root();
+      core::start_log(log);
+      if (communicator.is_root()) core::log_info("{}", core::version_line("simulate_stills"));
+      simulate_run(params, communicator);
+      return int{status_ok};
+    });
   });
 }
 

@@ -80,7 +80,16 @@ void add_rest(core::OptionSet& options, SimulateParams& params) {
   options.add("noise.poisson", params.poisson, "Counting noise; off = rounded means.");
   options.add("render.oversample", params.oversample,
               "Points per pixel and direction at which peaks are evaluated.");
-  options.add("output.directory", params.output.directory, "Made if it does not exist.");
+  options.add("output.output_dir", params.output.directory, "Made if it does not exist.");
+  options.add({.path = "output.directory",
+               .type = "str",
+               .help = "Another name of output.output_dir.",
+               .choices = {},
+               .set =
+                   [&params](const std::string& text) {
+                     if (text != "None") params.output.directory = text;
+                   },
+               .show = [] { return std::string("None"); }});
   options.add("output.prefix", params.output.prefix,
               "Of <prefix>_NNNN.h5 (one per rank) and <prefix>_truth.{expt,json,mtz}.");
 }
@@ -151,7 +160,7 @@ void check_simulate_params(const SimulateParams& params) {
   core::require(!params.output.prefix.empty() &&
                     params.output.prefix.find('/') == std::string::npos,
                 "output.prefix='{}' cannot begin a file name (give the folder as "
-                "output.directory)",
+                "output.output_dir)",
                 params.output.prefix);
   if (params.amplitudes.d_min) check_positive(*params.amplitudes.d_min, "amplitudes.d_min");
 }

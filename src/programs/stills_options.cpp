@@ -394,14 +394,8 @@ void StillsOptions::validate() const {
   core::require(!input.max_images || *input.max_images > 0,
                 "input.max_images={} leaves nothing to do (give 1 or more, or None)",
                 input.max_images.value_or(0));
-  const auto& kernel = still.spotfinder.dispersion.kernel_size;
-  core::require(kernel[0] > 0 && kernel[1] > 0,
-                "spotfinder.threshold.dispersion.kernel_size={} {} is no window (both must be 1 or "
-                "more)",
-                kernel[0], kernel[1]);
-  core::require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
-                "spotfinder.threshold.dispersion.gain={} must be above 0",
-                still.spotfinder.dispersion.gain.value_or(0));
+  [[maybe_unused]] const spotfinding::SpotFinder checked(
+      still.spotfinder); // says what it cannot do
   validate_spot_filter(still.spotfinder.filter);
   core::require(!geometry.distance || *geometry.distance > 0,
                 "geometry.detector.distance={} must be above 0 (mm)",

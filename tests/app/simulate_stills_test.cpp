@@ -41,10 +41,17 @@ protected:
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, core::read_text_file(log)};
   }
 
-  void refuses(const std::string& arguments, const std::string& words, int status = 1) const {
-    const Finished finished = run(small + arguments + " output.directory=" + path("refused"));
-    EXPECT_EQ(finished.status, status) << arguments << "\n" << finished.out;
+  void refuses(const std::string& arguments, const std::string& words, int ranks = 1) const {
+    const Finished finished =
+        run(small + arguments + " output.output_dir=" + path("refused"), ranks);
+    EXPECT_EQ(finished.status, 2) << arguments << "\n" << finished.out;
+    const auto said = finished.out.find("simulate_stills: ");
+    EXPECT_NE(said, std::string::npos) << arguments << "\n" << finished.out;
+    EXPECT_EQ(finished.out.find("simulate_stills: ", said + 1), std::string::npos)
+        << "said more than once\n"
+        << finished.out;
     EXPECT_NE(finished.out.find(words), std::string::npos) << arguments << "\n" << finished.out;
+    EXPECT_EQ(finished.out.find("MPI_ABORT"), std::string::npos) << finished.out;
   }
 
 private:
@@ -71,7 +78,7 @@ TEST_F(SimulateStills, ImagesAndTruthDoNotDependOnRanks) {
   nlohmann::json truth;
   for (int ranks : {1, 2, 3}) {
     const std::string folder = path("ranks" + std::to_string(ranks));
-    const Finished finished = run(small + ("output.directory=" + folder), ranks);
+    const Finished finished = run(small + ("output.output_dir=" + folder), ranks);
     ASSERT_EQ(finished.status, 0) << finished.out;
     EXPECT_EQ(fs::exists(folder + "/run_0002.h5"), ranks == 3);
     auto images = all_images(folder);
@@ -86,9 +93,9 @@ TEST_F(SimulateStills, ImagesAndTruthDoNotDependOnRanks) {
 }
 
 TEST_F(SimulateStills, AnotherSeedGivesOtherImagesAndFewerImagesTheSame) {
-  ASSERT_EQ(run(small + ("output.directory=" + path("a"))).status, 0);
-  ASSERT_EQ(run(small + ("n_images=2 output.directory=" + path("b"))).status, 0);
-  ASSERT_EQ(run(small + ("n_images=2 seed=6 output.directory=" + path("c"))).status, 0);
+  ASSERT_EQ(run(small + ("output.output_dir=" + path("a"))).status, 0);
+  ASSERT_EQ(run(small + ("n_images=2 output.output_dir=" + path("b"))).status, 0);
+  ASSERT_EQ(run(small + ("n_images=2 seed=6 output.output_dir=" + path("c"))).status, 0);
   const auto a = all_images(path("a")), b = all_images(path("b")), c = all_images(path("c"));
   ASSERT_EQ(b.size(), 2U);
   EXPECT_TRUE(b[0] == a[0] && b[1] == a[1]);
@@ -97,7 +104,7 @@ TEST_F(SimulateStills, AnotherSeedGivesOtherImagesAndFewerImagesTheSame) {
 
 TEST_F(SimulateStills, TruthIsReadableAndAgreesWithItself) {
   const std::string folder = path("run");
-  ASSERT_EQ(run(small + ("n_images=20 output.directory=" + folder)).status, 0);
+  ASSERT_EQ(run(small + ("n_images=20 output.output_dir=" + folder)).status, 0);
   const auto truth = nlohmann::json::parse(core::read_text_file(folder + "/run_truth.json"));
   const auto experiments = io::read_experiments(folder + "/run_truth.expt");
   const auto reader = io::open_images(folder + "/run_0000.h5");
@@ -128,9 +135,10 @@ TEST_F(SimulateStills, TruthIsReadableAndAgreesWithItself) {
 
 TEST_F(SimulateStills, PresetsWithGapsMaskThem) {
   const std::string folder = path("eiger");
-  ASSERT_EQ(run("n_images=1 detector.preset=eiger_4m amplitudes.d_min=3 output.directory=" + folder)
-                .status,
-            0);
+  ASSERT_EQ(
+      run("n_images=1 detector.preset=eiger_4m amplitudes.d_min=3 output.output_dir=" + folder)
+          .status,
+      0);
   const auto reader = io::open_images(folder + "/run_0000.h5");
   const auto image = reader->read(0);
   const std::size_t gap = 520 * 2070 + 100, live = 100 * 2070 + 100;
@@ -139,9 +147,9 @@ TEST_F(SimulateStills, PresetsWithGapsMaskThem) {
 }
 
 TEST_F(SimulateStills, TakesAmplitudesFromItsOwnTruth) {
-  ASSERT_EQ(run(small + ("n_images=1 output.directory=" + path("a"))).status, 0);
+  ASSERT_EQ(run(small + ("n_images=1 output.output_dir=" + path("a"))).status, 0);
   const Finished again = run(small + ("n_images=1 amplitudes.file=" + path("a/run_truth.mtz") +
-                                      " output.directory=" + path("b")));
+                                      " output.output_dir=" + path("b")));
   ASSERT_EQ(again.status, 0) << again.out;
   const auto a = io::read_reference_mtz(path("a/run_truth.mtz"));
   const auto b = io::read_reference_mtz(path("b/run_truth.mtz"));
@@ -160,21 +168,33 @@ TEST_F(SimulateStills, RefusesWhatCannotBe) {
   refuses("fraction.blanks=0.9 fraction.doubles=0.4", "no part of all images");
   refuses("crystal.cells_per_block.min=40", "crystal.cells_per_block.min=40");
   refuses("output.prefix=a/b", "output.prefix");
-  refuses("n_imges=3", "n_images", 2);
-  refuses("image.h5", "image.h5", 2);
+  refuses("n_imges=3", "n_images");
+  refuses("image.h5", "image.h5");
+  refuses("n_images=0", "n_images=0 leaves nothing to simulate", 2);
+  refuses("amplitudes.file=missing.mtz", "missing.mtz", 2);
+  ASSERT_EQ(run(small + ("n_images=1 output.output_dir=" + path("true"))).status, 0);
+  refuses("amplitudes.column=FOO amplitudes.file=" + path("true/run_truth.mtz"), "FOO", 2);
 }
 
 TEST_F(SimulateStills, SaysWhereItCannotWrite) {
   core::write_file(path("file"), "in the way");
-  const Finished finished = run(small + ("output.directory=" + path("file")));
-  EXPECT_EQ(finished.status, 1);
-  EXPECT_NE(finished.out.find("output.directory"), std::string::npos) << finished.out;
+  for (const int ranks : {1, 2}) {
+    const Finished finished = run(small + ("output.output_dir=" + path("file")), ranks);
+    EXPECT_EQ(finished.status, 2);
+    EXPECT_NE(finished.out.find("output.output_dir"), std::string::npos) << finished.out;
+    EXPECT_EQ(finished.out.find("MPI_ABORT"), std::string::npos) << finished.out;
+  }
+}
+
+TEST_F(SimulateStills, KnowsItsFolderByTwoNames) {
+  ASSERT_EQ(run(small + ("n_images=1 output.directory=" + path("other_name"))).status, 0);
+  EXPECT_TRUE(fs::exists(path("other_name/run_0000.h5")));
 }
 
 TEST_F(SimulateStills, AFullDiskIsAnErrorWithTheFilesName) {
   // One rank alone: MPI itself needs larger files than the limit that stands in for a full disk.
   const Finished finished =
-      run(small + ("output.directory=" + path("full")), 1, "trap '' XFSZ; ulimit -f 64; ");
+      run(small + ("output.output_dir=" + path("full")), 1, "trap '' XFSZ; ulimit -f 64; ");
   EXPECT_EQ(finished.status, 1) << finished.out;
   EXPECT_NE(finished.out.find("run_0000.h5"), std::string::npos) << finished.out;
 }

@@ -132,6 +132,46 @@ TEST_F(StillsInputs, LookupMasksThatDoNotFitAreRefused) {
   }
 }
 
+/// The first file decides whether masks and geometry fit; a later one that differs fails alone.
+TEST_F(StillsInputs, ALaterFileThatMasksOrGeometryDoNotFitFailsAlone) {
+  constexpr std::size_t size = testing::drawn_size;
+  write_mask_file("fits_drawn.h5", size, size, std::vector<std::int32_t>(size * size));
+  {
+    io::NxmxLayout layout;
+    layout.detector = testing::drawn_detector();
+    layout.detector.panels[0].image_size = {30, 20};
+    layout.frames = 2;
+    io::NxmxWriter writer(path("small.h5"), layout);
+    for (int frame = 0; frame < 2; ++frame)
+      writer.write_frame(frame, std::vector<std::int32_t>(600, 3), 1.3);
+    writer.close();
+  }
+  process(path("good.h5"), "geometry_of_good");
+  const std::pair<std::string, std::string> cases[] = {
+      {"spotfinder.lookup.mask=" + path("fits_drawn.h5"), "has the wrong shape"},
+      {"integration.lookup.mask=" + path("fits_drawn.h5"), "has the wrong shape"},
+      {"input.reference_geometry=" + path("geometry_of_good/idx-0000_refined.expt"),
+       "is it the geometry of another detector"}};
+  for (const auto& [option, message] : cases) {
+    SCOPED_TRACE(option);
+    const std::string out = path("later_misfits");
+    fs::remove_all(out);
+    const auto finished = run(known_symmetry + option + " " + path("good.h5") + " " +
+                                  path("small.h5") + " output_dir=" + out,
+                              2);
+    EXPECT_EQ(finished.status, 0) << finished.out;
+    EXPECT_TRUE(has(finished.out, message)) << finished.out;
+    EXPECT_TRUE(has(finished.out, "= inputs")) << finished.out;
+    const auto all = results(out);
+    ASSERT_EQ(all.size(), 4U);
+    for (const auto& [key, still] : all)
+      EXPECT_EQ(still.state, key.rfind("good", 0) == 0 ? models::ExitState::IntegrateOk
+                                                       : models::ExitState::PreprocessException)
+          << key << ": " << still.message;
+    expect_refused(option + " " + path("small.h5") + " " + path("good.h5"), message);
+  }
+}
+
 TEST_F(StillsInputs, LookupMasksHideTheirPixels) {
   constexpr std::size_t size = testing::drawn_size;
   std::vector<std::int32_t> left(size * size);

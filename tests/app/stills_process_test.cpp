@@ -125,6 +125,9 @@ TEST_F(StillsProcess, WrongOptionsStopBeforeWorkStarts) {
   refused(std::string(known_symmetry) + "lookup.mask=/no/mask", "ambiguous");
   refused(std::string(known_symmetry) + "spotfinder.lookup.mask=/no/mask", "/no/mask");
   refused(std::string(known_symmetry) + "image_tag=other", "input.image_tag=other");
+  refused(std::string(known_symmetry) + "kernel_size=100000,100000",
+          "spotfinder.threshold.dispersion.kernel_size=100000 (must be 1 to 16)");
+  refused(std::string(known_symmetry) + "sigma_background=-1", "sigma_background=-1");
   refused("--frobnicate", "frobnicate");
   EXPECT_FALSE(fs::exists(path("never")));
   EXPECT_EQ(run(known_symmetry).status, 2) << "no images";

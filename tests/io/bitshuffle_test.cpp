@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <lz4.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>

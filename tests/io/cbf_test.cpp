@@ -1,54 +1,23 @@
 // CBF images: miniCBF written by hand, multi-panel imgCIF written by libcbf.
 #include "nxmx_fixture.hpp"
 #include "src/io/byte_offset.hpp"
+#include "support/cbf_files.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/sensor_material.hpp"
 
-#include <cbflib/cbf.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
-#include <sstream>
 
 namespace kilobragg::io {
 namespace {
 
 using fixture::Folder;
-
-template <typename T>
-void append(std::string& bytes, T value) {
-  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-/// Byte-offset compression, written down from its definition.
-std::string byte_offset(const std::vector<std::int32_t>& pixels) {
-  std::string bytes;
-  std::int64_t last = 0;
-  for (const std::int32_t pixel : pixels) {
-    const std::int64_t step = pixel - last;
-    if (std::abs(step) <= 127) {
-      append(bytes, static_cast<std::int8_t>(step));
-    } else {
-      append(bytes, std::int8_t{-128});
-      if (std::abs(step) <= 32767) {
-        append(bytes, static_cast<std::int16_t>(step));
-      } else {
-        append(bytes, std::int16_t{-32768});
-        if (std::abs(step) <= 2147483647) {
-          append(bytes, static_cast<std::int32_t>(step));
-        } else {
-          append(bytes, std::numeric_limits<std::int32_t>::min());
-          append(bytes, step);
-        }
-      }
-    }
-    last = pixel;
-  }
-  return bytes;
-}
+using testing::add_table;
+using testing::byte_offset;
 
 std::vector<std::int32_t> steps_of_all_sizes(std::size_t count) {
   std::mt19937 random(4);
@@ -60,29 +29,13 @@ std::vector<std::int32_t> steps_of_all_sizes(std::size_t count) {
   return pixels;
 }
 
-std::string mini_header(std::size_t binary_size) {
-  std::ostringstream text;
-  text << "###CBF: VERSION 1.5, CBFlib v0.7.8 - PILATUS detectors\r\n\r\ndata_image\r\n\r\n"
-          "_array_data.header_convention \"PILATUS_1.2\"\r\n_array_data.header_contents\r\n;\r\n"
-          "# Detector: PILATUS 6M, S/N 60-0101\r\n# 2018-01-01T00:00:00.000\r\n"
-          "# Pixel_size 172e-6 m x 173e-6 m\r\n# Silicon sensor, thickness 0.000320 m\r\n"
-          "# Count_cutoff 1048500 counts\r\n# Wavelength 0.97950 A\r\n"
-          "# Detector_distance 0.19030 m\r\n# Beam_xy (12.50, 8.25) pixels\r\n;\r\n\r\n"
-          "_array_data.data\r\n;\r\n--CIF-BINARY-FORMAT-SECTION--\r\n"
-          "Content-Type: application/octet-stream;\r\n     conversions=\"x-CBF_BYTE_OFFSET\"\r\n"
-          "Content-Transfer-Encoding: BINARY\r\nX-Binary-Size: "
-       << binary_size
-       << "\r\nX-Binary-ID: 1\r\nX-Binary-Element-Type: \"signed 32-bit integer\"\r\n"
-          "X-Binary-Element-Byte-Order: LITTLE_ENDIAN\r\nX-Binary-Number-of-Elements: 600\r\n"
-          "X-Binary-Size-Fastest-Dimension: 30\r\nX-Binary-Size-Second-Dimension: 20\r\n"
-          "X-Binary-Size-Padding: 4095\r\n\r\n\x0c\x1a\x04\xd5";
-  return text.str();
-}
-
 std::string mini_cbf(const std::vector<std::int32_t>& pixels) {
-  const std::string binary = byte_offset(pixels);
-  return mini_header(binary.size()) + binary + std::string(64, '\0') +
-         "\r\n--CIF-BINARY-FORMAT-SECTION----\r\n;\r\n\r\n";
+  return testing::mini_cbf("# Detector: PILATUS 6M, S/N 60-0101\r\n# 2018-01-01T00:00:00.000\r\n"
+                           "# Pixel_size 172e-6 m x 173e-6 m\r\n"
+                           "# Silicon sensor, thickness 0.000320 m\r\n"
+                           "# Count_cutoff 1048500 counts\r\n# Wavelength 0.97950 A\r\n"
+                           "# Detector_distance 0.19030 m\r\n# Beam_xy (12.50, 8.25) pixels\r\n",
+                           30, 20, pixels);
 }
 
 TEST(ByteOffset, DecodesStepsOfAllSizesAndNeverReadsBeyond) {
@@ -150,28 +103,6 @@ TEST(MiniCbf, WithoutGeometryOnlyThatFails) {
 }
 
 // ---- full imgCIF ----
-
-/// Tables for libcbf: the first line names the columns.
-void add_table(cbf_handle cbf, const char* category, const std::vector<std::string>& lines) {
-  ASSERT_EQ(cbf_new_category(cbf, category), 0);
-  std::vector<std::string> names;
-  for (std::size_t l = 0; l < lines.size(); ++l) {
-    std::istringstream words(lines[l]);
-    std::string word;
-    if (l > 0) {
-      ASSERT_EQ(cbf_new_row(cbf), 0);
-    }
-    for (std::size_t c = 0; words >> word; ++c) {
-      if (l == 0) {
-        ASSERT_EQ(cbf_new_column(cbf, word.c_str()), 0);
-        names.push_back(word);
-        continue;
-      }
-      ASSERT_EQ(cbf_find_column(cbf, names[c].c_str()), 0);
-      ASSERT_EQ(cbf_set_value(cbf, word.c_str()), 0);
-    }
-  }
-}
 
 /// Two arrays (quadrants) of two stacked sensors with two sections each: eight panels of 10 x 8, as
 /// CSPAD images are laid out. Positions and turns differ by panel.

@@ -1,5 +1,6 @@
 // Collectives deliver what every rank gave, in rank order.
 #include "kilobragg/parallel/communicator.hpp"
+#include "kilobragg/parallel/together.hpp"
 
 #include <gtest/gtest.h>
 
@@ -68,6 +69,30 @@ TEST(Communicator, AloneIsOneRankAnywhere) {
   EXPECT_EQ(comm.rank(), 0);
   EXPECT_EQ(comm.gather("me"), std::vector<std::string>{"me"});
   EXPECT_EQ(comm.all_sum(41), 41);
+}
+
+TEST(Together, AnErrorOfOneRankIsThrownByAll) {
+  const auto comm = Communicator::world();
+  for (int bad = 0; bad < comm.size(); ++bad) try {
+      together(comm, 7, [&] {
+        if (comm.rank() >= bad) core::fail("rank {} has no file", comm.rank());
+      });
+      ADD_FAILURE() << "nothing was thrown on rank " << comm.rank();
+    } catch (const CommonError& error) {
+      EXPECT_EQ(std::string(error.what()), "rank " + std::to_string(bad) + " has no file");
+      EXPECT_EQ(error.status(), 7);
+    }
+  EXPECT_NO_THROW(together(comm, 7, [] {}));
+}
+
+TEST(Together, WhatAllThrowKeepsItsStatus) {
+  const auto comm = Communicator::world();
+  const int status = end_together(comm, "test", [&]() -> int {
+    together(comm, 1, [] { throw CommonError("on all ranks", 3); });
+    return 0;
+  });
+  EXPECT_EQ(status, 3);
+  EXPECT_EQ(end_together(comm, "test", [] { return 5; }), 5);
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 
 #include "kernels/geometry/mat3.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

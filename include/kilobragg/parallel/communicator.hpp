@@ -1,6 +1,7 @@
 // The ranks of a job: the one cover over MPI, with 64-bit sizes and without MPI when run alone.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -20,7 +20,7 @@ std::string image_file_name(const SimulateParams& params, int rank);
 void simulate_run(const SimulateParams& params, const parallel::Communicator& communicator);
 
 /// Runs simulate_stills with the arguments of main(). Returns the exit status: 0 = done,
-/// 1 = could not run, 2 = wrong options.
+/// 1 = could not run, 2 = wrong options or inputs.
 int simulate_stills(int argc, char** argv);
 
 } // namespace kilobragg::programs

@@ -2,7 +2,7 @@
 file(REMOVE_RECURSE ${FOLDER})
 execute_process(COMMAND ${SIMULATE} -q n_images=3 detector.preset=flat detector.pixels=256
                         detector.pixel_size=0.4 fraction.blanks=0 fraction.doubles=0
-                        output.directory=${FOLDER}
+                        output.output_dir=${FOLDER}
                 RESULT_VARIABLE status)
 if(status)
   message(FATAL_ERROR "simulate_stills ended with ${status}")
