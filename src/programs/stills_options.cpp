@@ -350,6 +350,23 @@ void validate_spot_filter(const spotfinding::SpotFilterParams& filter) {
                 filter.d_min.value_or(0), filter.d_max.value_or(0));
 }
 
+/// What core::require would throw, gathered.
+struct Problems {
+  std::vector<std::string> found;
+  template <typename... Args>
+  void require(bool condition, fmt::format_string<Args...> text, Args&&... args) {
+    if (!condition) found.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <typename Test>
+  void collect(const Test& test) {
+    try {
+      test();
+    } catch (const core::Error& error) {
+      found.emplace_back(error.what());
+    }
+  }
+};
+
 } // namespace
 
 void StillsOptions::declare(OptionSet& set) {
@@ -370,39 +387,54 @@ void StillsOptions::declare(OptionSet& set) {
   declare_without_effect(set, without_effect);
 }
 
-void StillsOptions::validate() const {
-  core::require(input.process_percent > 0 && input.process_percent <= 100,
+std::vector<std::string> StillsOptions::problems() const {
+  Problems check;
+  check.require(input.process_percent > 0 && input.process_percent <= 100,
                 "dispatch.process_percent={} is out of range (1 to 100 is possible)",
                 input.process_percent);
-  core::require(!input.max_images || *input.max_images > 0,
+  check.require(!input.max_images || *input.max_images > 0,
                 "input.max_images={} leaves nothing to do (give 1 or more, or None)",
                 input.max_images.value_or(0));
   const auto& kernel = still.spotfinder.dispersion.kernel_size;
-  core::require(kernel[0] > 0 && kernel[1] > 0,
+  check.require(kernel[0] > 0 && kernel[1] > 0,
                 "spotfinder.threshold.dispersion.kernel_size={} {} is no window (both must be 1 or "
                 "more)",
                 kernel[0], kernel[1]);
-  core::require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
+  check.require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
                 "spotfinder.threshold.dispersion.gain={} must be above 0",
                 still.spotfinder.dispersion.gain.value_or(0));
-  validate_spot_filter(still.spotfinder.filter);
-  core::require(!geometry.distance || *geometry.distance > 0,
+  check.collect([&] { validate_spot_filter(still.spotfinder.filter); });
+  check.require(!geometry.distance || *geometry.distance > 0,
                 "geometry.detector.distance={} must be above 0 (mm)",
                 geometry.distance.value_or(0));
-  core::require(!geometry.wavelength || *geometry.wavelength > 0,
+  check.require(!geometry.wavelength || *geometry.wavelength > 0,
                 "geometry.beam.wavelength={} must be above 0 (angstrom)",
                 geometry.wavelength.value_or(0));
-  core::require(!output.directory.empty(), "output.output_dir must be a folder, not None");
-  core::require(
+  check.require(!output.directory.empty(), "output.output_dir must be a folder, not None");
+  check.require(
       still.find_spots || !still.index,
       "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
       "too?");
-  require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask");
-  require_file(without_dataset(integration_mask), "integration.lookup.mask");
-  require_file(input.reference_geometry, "input.reference_geometry");
-  require_file(input.file_list, "input.file_list");
-  require_pair(output.integrated, output.integrated_experiments);
-  validate_known_symmetry(*this);
+  check.collect([&] { require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask"); });
+  check.collect(
+      [&] { require_file(without_dataset(integration_mask), "integration.lookup.mask"); });
+  check.collect([&] { require_file(input.reference_geometry, "input.reference_geometry"); });
+  check.collect([&] { require_file(input.file_list, "input.file_list"); });
+  check.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
+  check.collect([&] { validate_known_symmetry(*this); });
+  const auto& hits = still.hit_finder;
+  const int fewest = hits.minimum_number_of_reflections.value_or(0);
+  const int most = hits.maximum_number_of_reflections.value_or(fewest);
+  check.require(!hits.enable || fewest <= most,
+                "dispatch.hit_finder lets no image pass (minimum_number_of_reflections={} is above "
+                "maximum_number_of_reflections={}) are they exchanged?",
+                fewest, most);
+  return std::move(check.found);
+}
+
+void StillsOptions::validate() const {
+  const auto found = problems();
+  core::require(found.empty(), "{}", found.empty() ? std::string() : found.front());
 }
 
 } // namespace kilobragg::programs

@@ -49,15 +49,15 @@ TEST(BatchPolicy, ARankComesBackAfterThePeriod) {
 
 TEST(BatchPolicy, ASlowImageOrARunOfBlanksIsSoonForgotten) {
   BatchPolicy policy(8);
-  settle(policy, 0, 0.01);
+  for (int rank = 0; rank < 8; ++rank) settle(policy, rank, 0.01);
   policy.finished(0, 50, 30); // one of them hung until it was given up
   EXPECT_LT(policy.next(0, plenty, false), 5);
-  EXPECT_GT(settle(policy, 0, 0.01, 8), 40);
+  EXPECT_GT(settle(policy, 0, 0.01, 14), 40) << "most of these 14 are of a few images";
   BatchPolicy blanks(8);
   settle(blanks, 0, 0.01, 40);
   const auto count = settle(blanks, 0, 0.001, 3);
-  EXPECT_GT(count, 60);
-  EXPECT_LT(count, 250) << "blanks may end; 250 images that diffract take 2.5 s";
+  EXPECT_GT(count, 80);
+  EXPECT_LT(count, 150) << "blanks may end; 150 images that diffract take 1.5 s";
 }
 
 TEST(BatchPolicy, NeverMoreThanThereAreAndAtLeastOne) {

@@ -48,7 +48,9 @@ struct StillsOptions {
 
   /// Declares every option in `set`, bound to this object, which must outlive it.
   void declare(core::OptionSet& set);
-  /// Throws core::Error on values that contradict each other or cannot work, before work starts.
+  /// Values that contradict each other or cannot work, each as "problem (why) suggestion?".
+  std::vector<std::string> problems() const;
+  /// Throws core::Error with the first of the problems, before work starts.
   void validate() const;
 };
 
