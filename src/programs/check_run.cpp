@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 namespace kilobragg::programs {
@@ -94,7 +95,7 @@ std::optional<io::EventIndex> find_events(const StillsOptions& options, CheckRep
 }
 
 std::string duration(double seconds) {
-  if (seconds < 100) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 100) return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 1 : 0);
   if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
 }
@@ -122,6 +123,13 @@ void say_what_would_be_done(const CheckPlace& place, std::int64_t images,
 }
 
 } // namespace
+
+int hosts_of_job() {
+  for (const char* name :
+       {"SLURM_STEP_NUM_NODES", "OMPI_MCA_orte_num_nodes", "SLURM_JOB_NUM_NODES"})
+    if (const char* hosts = std::getenv(name)) return std::atoi(hosts);
+  return 0;
+}
 
 CheckReport check(const StillsOptions& options, const core::OptionSet& set, const CheckPlace& place,
                   const CheckLimits& limits) {

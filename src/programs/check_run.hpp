@@ -13,6 +13,9 @@ struct CheckPlace {
   bool resume = false;      ///< the run would continue what lies in the output folder
 };
 
+/// Hosts of this job as Slurm or Open MPI say in the environment; 0 if they do not.
+int hosts_of_job();
+
 /// Looks at options, files, geometries, masks, symmetry, a sample of images, and the output folder.
 /// Changes nothing but a temporary folder. Does not throw for what users can get wrong: all of it is
 /// in the report. `options` bound to `set`, not yet validated.

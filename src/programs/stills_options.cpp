@@ -372,6 +372,9 @@ struct Problems {
 void StillsOptions::declare(OptionSet& set) {
   declare_input(set, input);
   declare_dispatch(set, still, input);
+  set.add("dispatch.check", check,
+          "A dry run: say all that is wrong and what would be done, and stop.");
+  set.add_flag("check", "dispatch.check", "say all that is wrong and what would be done, and stop");
   declare_output(set, output);
   declare_geometry(set, geometry);
   declare_threshold(set, still.spotfinder);

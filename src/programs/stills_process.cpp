@@ -1,6 +1,7 @@
 // The main job: rank 0 reads options and hands out events, every working rank processes them.
 #include "kilobragg/programs/stills_process.hpp"
 
+#include "check_run.hpp"
 #include "event_source.hpp"
 #include "index_packing.hpp"
 #include "run_files.hpp"
@@ -43,6 +44,9 @@ are read first, in order; name=value arguments come after and win.
 
 Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files are derived
 from them at the end, or, for a run that was killed, by naming its shards.
+
+With --check nothing is processed: files, geometry, masks, options, symmetry and disk room are looked
+at, a few images are tried, and all problems are listed (exit status 2; 0 if there are none).
 
 Every image ends in one exit state, printed as it ends and counted at the end: integrate_ok,
 index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
@@ -91,7 +95,7 @@ void check_first_image(const io::EventIndex& index, const StillsOptions& options
 }
 
 /// On rank 0: reads options and inputs; anything wrong is said here, before work starts.
-Plan make_plan(int argc, char** argv, StillsOptions& options) {
+Plan make_plan(int argc, char** argv, StillsOptions& options, int ranks) {
   core::OptionSet set;
   options.declare(set);
   Plan plan;
@@ -110,6 +114,10 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
       const auto files = derive_composites(line.inputs, options.output);
       std::printf("Wrote\n%s\n", fmt::format("{}", fmt::join(files, "\n")).c_str());
       plan.stop = status_ok;
+      return plan;
+    }
+    if (options.check) {
+      plan.stop = check_run(options, set, {.ranks = ranks, .hosts = hosts_of_job()});
       return plan;
     }
     options.validate();
@@ -243,7 +251,7 @@ int stills_process(int argc, char** argv) {
   return parallel::run_guarded(comm, [&] {
     StillsOptions options;
     Plan plan;
-    if (comm.is_root()) plan = make_plan(argc, argv, options);
+    if (comm.is_root()) plan = make_plan(argc, argv, options, comm.size());
     share_plan(comm, plan, options);
     return plan.stop >= 0 ? plan.stop : process(comm, plan, options, start);
   });

@@ -40,6 +40,7 @@ struct StillsOptions {
   InputOptions input;
   GeometryOptions geometry;
   OutputOptions output;
+  bool check = false; ///< dispatch.check: a dry run
   std::string spotfinder_mask, integration_mask;
   bool has_cell = false, has_space_group = false; ///< known_symmetry.* were given
   pipeline::StillParams still;
