@@ -6,6 +6,7 @@
 #include "event_source.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/phil.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 
 #include <algorithm>
@@ -26,12 +27,9 @@ void check_options(const StillsOptions& options, const core::OptionSet& set, Che
   if (indexes(options)) stages += options.still.refine ? ", index, refine again" : ", index";
   if (indexes(options) && options.still.integrate) stages += ", integrate";
   report.line("stages: {}", stages);
-  const std::string changed = set.to_phil(true);
-  for (std::size_t at = 0; at < changed.size();) {
-    const auto end = std::min(changed.find('\n', at), changed.size());
-    if (end > at) report.line("{}", changed.substr(at, end - at));
-    at = end + 1;
-  }
+  for (const auto& given : core::parse_phil_text(set.to_phil(true), "options"))
+    if (given.path != "dispatch.check" && options.without_effect.count(given.path) == 0)
+      report.line("{} = {}", given.path, given.value);
   for (const auto& [path, value] : options.without_effect)
     report.line("{} = {} is accepted but has no effect here", path, value);
   for (const auto& problem : options.problems()) report.problem("{}", problem);
@@ -108,7 +106,7 @@ void say_what_would_be_done(const CheckPlace& place, std::int64_t images,
       place.hosts > 0 ? fmt::format(" on {} host{}", place.hosts, plural(place.hosts)) : "";
   report.line("{} image{} on {} rank{}{}{}", images, plural(images), place.ranks,
               plural(place.ranks), hosts, place.resume ? ", continuing an earlier run" : "");
-  if (place.ranks > images + 1)
+  if (images > 0 && place.ranks > images + 1)
     report.doubt("{} ranks are more than the {} images can use (a rank works on one image at a "
                  "time) start fewer?",
                  place.ranks, images);

@@ -57,29 +57,58 @@ double bytes_in(const fs::path& folder, std::int64_t& files) {
   return bytes;
 }
 
-models::StillResult process(const StillsOptions& options, const io::FrameSource& source,
-                            std::int64_t frame,
-                            const std::optional<io::ReferenceGeometry>& reference,
-                            pipeline::StillProcessor& processor) {
-  const auto start = Clock::now();
-  auto reader = io::open_images(source.path, source.dataset);
-  if (reference) reader = io::replace_geometry(std::move(reader), *reference);
-  pipeline::StillInput input;
-  input.source = reader->source(frame);
-  input.beam = adjusted_beam(reader->beam(frame), options);
-  input.detector = adjusted_detector(reader->detector(), input.beam, options);
-  auto image = reader->read(frame);
-  const auto masked = [&image](const std::string& mask) {
-    return mask.empty() ? nullptr
-                        : io::combine_masks(image.mask, io::read_lookup_mask(mask, *image.layout));
-  };
-  input.spotfinder_mask = masked(options.spotfinder_mask);
-  input.integration_mask = masked(options.integration_mask);
-  const double read_seconds = seconds_since(start);
-  auto result = processor.process(input, image);
-  result.seconds[static_cast<std::size_t>(models::Step::Read)] = read_seconds;
-  return result;
-}
+/// Processes events as the run would; a file stays open while its events follow each other.
+class Sampler {
+public:
+  Sampler(const StillsOptions& options, const io::EventIndex& index,
+          const std::optional<io::ReferenceGeometry>& reference)
+      : options_(options)
+      , index_(index)
+      , reference_(reference)
+      , processor_(squashing(options.still)) {}
+
+  models::StillResult process(const io::Event& event) {
+    open(event.source);
+    const auto start = Clock::now();
+    pipeline::StillInput input;
+    input.source = reader_->source(event.frame);
+    input.beam = adjusted_beam(reader_->beam(event.frame), options_);
+    input.detector = adjusted_detector(reader_->detector(), input.beam, options_);
+    reader_->read_into(event.frame, image_);
+    const double read_seconds = seconds_since(start);
+    input.spotfinder_mask = masked(options_.spotfinder_mask);
+    input.integration_mask = masked(options_.integration_mask);
+    auto result = processor_.process(input, image_);
+    result.seconds[static_cast<std::size_t>(models::Step::Read)] = read_seconds;
+    return result;
+  }
+
+private:
+  static pipeline::StillParams squashing(pipeline::StillParams params) {
+    params.squash_errors = true;
+    return params;
+  }
+
+  void open(std::uint32_t source) {
+    if (reader_ && open_source_ == source) return;
+    reader_ = io::open_images(index_.sources[source].path, index_.sources[source].dataset);
+    if (reference_) reader_ = io::replace_geometry(std::move(reader_), *reference_);
+    open_source_ = source;
+  }
+
+  std::shared_ptr<const models::PixelMask> masked(const std::string& mask) const {
+    if (mask.empty()) return nullptr;
+    return io::combine_masks(image_.mask, io::read_lookup_mask(mask, *image_.layout));
+  }
+
+  const StillsOptions& options_;
+  const io::EventIndex& index_;
+  const std::optional<io::ReferenceGeometry>& reference_;
+  pipeline::StillProcessor processor_;
+  std::unique_ptr<io::ImageReader> reader_;
+  std::uint32_t open_source_ = 0;
+  models::Image image_;
+};
 
 /// Up to `most` events that can be opened, evenly spread.
 std::vector<io::Event> chosen(const io::EventIndex& index, int most) {
@@ -91,6 +120,32 @@ std::vector<io::Event> chosen(const io::EventIndex& index, int most) {
     if (!failure_of(index, event.source)) events.push_back(event);
   }
   return events;
+}
+
+double size_of(const std::string& file) { return static_cast<double>(fs::file_size(file)); }
+
+/// Processes events into a shard, whose growth tells the size of the largest result.
+void process_all(Sampler&& sampler, const std::vector<io::Event>& events,
+                 const io::EventIndex& index, const CheckLimits& limits, const std::string& shard,
+                 SampleOutcome& outcome, CheckReport& report) {
+  const auto start = Clock::now();
+  io::ShardWriter writer(shard, run_header(""));
+  for (const io::Event& event : events) {
+    if (outcome.summary.stills > 0 && seconds_since(start) > limits.sample_seconds) return;
+    try {
+      const double before = size_of(shard);
+      const auto result = sampler.process(event);
+      writer.append(result);
+      outcome.summary.add(result);
+      outcome.bytes_of_largest = std::max(outcome.bytes_of_largest, size_of(shard) - before);
+      if (result.state == models::ExitState::SpotfindingException)
+        report.doubt("{} {} ({})", event_tag(index, event), result.state_line(), result.message);
+    } catch (const core::Error& error) {
+      // The survey of files has said what it found; other frames of them are told here.
+      report.doubt("{} would end as preprocess_exception ({})", event_tag(index, event),
+                   error.what());
+    }
+  }
 }
 
 void say(const SampleOutcome& outcome, CheckReport& report) {
@@ -126,35 +181,9 @@ SampleOutcome check_samples(const StillsOptions& options, const io::EventIndex& 
   report.section("Sample (processed in memory, spread over all images)");
   const TemporaryFolder folder;
   const std::string shard = (folder.path() / "idx-0000.shard").string();
-  auto params = options.still;
-  params.squash_errors = true;
-  pipeline::StillProcessor processor(params);
-  const auto start = Clock::now();
-  {
-    io::ShardWriter writer(shard, run_header(""));
-    double before = static_cast<double>(fs::file_size(shard));
-    for (const io::Event& event : events) {
-      if (outcome.summary.stills > 0 && seconds_since(start) > limits.sample_seconds) break;
-      try {
-        const auto result =
-            process(options, index.sources[event.source], event.frame, reference, processor);
-        writer.append(result);
-        outcome.summary.add(result);
-        const double after = static_cast<double>(fs::file_size(shard));
-        outcome.bytes_of_largest = std::max(outcome.bytes_of_largest, after - before);
-        before = after;
-        if (result.state == models::ExitState::SpotfindingException)
-          report.doubt("{} {} ({})", event_tag(index, event), result.state_line(), result.message);
-      } catch (const core::Error& error) {
-        // The survey of files has said what it found; other frames of them are told here.
-        report.doubt("{} would end as preprocess_exception ({})", event_tag(index, event),
-                     error.what());
-      }
-    }
-    outcome.seconds = seconds_since(start);
-  }
+  process_all(Sampler(options, index, reference), events, index, limits, shard, outcome, report);
   if (outcome.summary.stills == 0) return outcome;
-  const double shard_bytes = static_cast<double>(fs::file_size(shard));
+  const double shard_bytes = size_of(shard);
   io::write_composites(shard, folder.path().string(), 0, composite_names(options.output));
   const double bytes = bytes_in(folder.path(), outcome.files_per_rank);
   outcome.bytes_per_image = bytes / static_cast<double>(outcome.summary.stills);

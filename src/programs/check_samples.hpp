@@ -9,7 +9,6 @@ namespace kilobragg::programs {
 
 struct SampleOutcome {
   report::RunSummary summary;
-  double seconds = 0;              ///< all of them together, opening files included
   double bytes_per_image = 0;      ///< shard and composites, mean over the images
   double bytes_of_largest = 0;     ///< of the image with most results
   std::int64_t files_per_rank = 1; ///< the shard and its composites

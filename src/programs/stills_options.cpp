@@ -374,7 +374,8 @@ void StillsOptions::declare(OptionSet& set) {
   declare_dispatch(set, still, input);
   set.add("dispatch.check", check,
           "A dry run: say all that is wrong and what would be done, and stop.");
-  set.add_flag("check", "dispatch.check", "say all that is wrong and what would be done, and stop");
+  set.add_flag("--check", "dispatch.check",
+               "say all that is wrong and what would be done, and stop");
   declare_output(set, output);
   declare_geometry(set, geometry);
   declare_threshold(set, still.spotfinder);
@@ -391,48 +392,45 @@ void StillsOptions::declare(OptionSet& set) {
 }
 
 std::vector<std::string> StillsOptions::problems() const {
-  Problems check;
-  check.require(input.process_percent > 0 && input.process_percent <= 100,
-                "dispatch.process_percent={} is out of range (1 to 100 is possible)",
-                input.process_percent);
-  check.require(!input.max_images || *input.max_images > 0,
-                "input.max_images={} leaves nothing to do (give 1 or more, or None)",
-                input.max_images.value_or(0));
+  Problems all;
+  all.require(input.process_percent > 0 && input.process_percent <= 100,
+              "dispatch.process_percent={} is out of range (1 to 100 is possible)",
+              input.process_percent);
+  all.require(!input.max_images || *input.max_images > 0,
+              "input.max_images={} leaves nothing to do (give 1 or more, or None)",
+              input.max_images.value_or(0));
   const auto& kernel = still.spotfinder.dispersion.kernel_size;
-  check.require(kernel[0] > 0 && kernel[1] > 0,
-                "spotfinder.threshold.dispersion.kernel_size={} {} is no window (both must be 1 or "
-                "more)",
-                kernel[0], kernel[1]);
-  check.require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
-                "spotfinder.threshold.dispersion.gain={} must be above 0",
-                still.spotfinder.dispersion.gain.value_or(0));
-  check.collect([&] { validate_spot_filter(still.spotfinder.filter); });
-  check.require(!geometry.distance || *geometry.distance > 0,
-                "geometry.detector.distance={} must be above 0 (mm)",
-                geometry.distance.value_or(0));
-  check.require(!geometry.wavelength || *geometry.wavelength > 0,
-                "geometry.beam.wavelength={} must be above 0 (angstrom)",
-                geometry.wavelength.value_or(0));
-  check.require(!output.directory.empty(), "output.output_dir must be a folder, not None");
-  check.require(
-      still.find_spots || !still.index,
-      "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
-      "too?");
-  check.collect([&] { require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask"); });
-  check.collect(
-      [&] { require_file(without_dataset(integration_mask), "integration.lookup.mask"); });
-  check.collect([&] { require_file(input.reference_geometry, "input.reference_geometry"); });
-  check.collect([&] { require_file(input.file_list, "input.file_list"); });
-  check.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
-  check.collect([&] { validate_known_symmetry(*this); });
+  all.require(kernel[0] > 0 && kernel[1] > 0,
+              "spotfinder.threshold.dispersion.kernel_size={} {} is no window (both must be 1 or "
+              "more)",
+              kernel[0], kernel[1]);
+  all.require(!still.spotfinder.dispersion.gain || *still.spotfinder.dispersion.gain > 0,
+              "spotfinder.threshold.dispersion.gain={} must be above 0",
+              still.spotfinder.dispersion.gain.value_or(0));
+  all.collect([&] { validate_spot_filter(still.spotfinder.filter); });
+  all.require(!geometry.distance || *geometry.distance > 0,
+              "geometry.detector.distance={} must be above 0 (mm)", geometry.distance.value_or(0));
+  all.require(!geometry.wavelength || *geometry.wavelength > 0,
+              "geometry.beam.wavelength={} must be above 0 (angstrom)",
+              geometry.wavelength.value_or(0));
+  all.require(!output.directory.empty(), "output.output_dir must be a folder, not None");
+  all.require(still.find_spots || !still.index,
+              "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
+              "too?");
+  all.collect([&] { require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask"); });
+  all.collect([&] { require_file(without_dataset(integration_mask), "integration.lookup.mask"); });
+  all.collect([&] { require_file(input.reference_geometry, "input.reference_geometry"); });
+  all.collect([&] { require_file(input.file_list, "input.file_list"); });
+  all.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
+  all.collect([&] { validate_known_symmetry(*this); });
   const auto& hits = still.hit_finder;
   const int fewest = hits.minimum_number_of_reflections.value_or(0);
   const int most = hits.maximum_number_of_reflections.value_or(fewest);
-  check.require(!hits.enable || fewest <= most,
-                "dispatch.hit_finder lets no image pass (minimum_number_of_reflections={} is above "
-                "maximum_number_of_reflections={}) are they exchanged?",
-                fewest, most);
-  return std::move(check.found);
+  all.require(!hits.enable || fewest <= most,
+              "dispatch.hit_finder lets no image pass (minimum_number_of_reflections={} is above "
+              "maximum_number_of_reflections={}) are they exchanged?",
+              fewest, most);
+  return std::move(all.found);
 }
 
 void StillsOptions::validate() const {
