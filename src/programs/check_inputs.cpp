@@ -51,7 +51,8 @@ public:
   InputSurvey run() {
     const auto start = Clock::now();
     for (const std::size_t i : spread_order(index_.sources.size() - index_.failed.size())) {
-      if (survey_.opened > 0 && seconds_since(start) > limits_.header_seconds) break;
+      const double header_seconds = seconds_since(start) - pixel_seconds_;
+      if (survey_.opened > 0 && header_seconds > limits_.header_seconds) break;
       const auto& source = index_.sources[i];
       ++survey_.opened;
       try {
