@@ -39,9 +39,10 @@ TEST(BatchPolicy, ARankComesBackAfterThePeriod) {
   BatchPolicy few(8);
   EXPECT_EQ(few.period(), 0.5);
   EXPECT_NEAR(static_cast<double>(settle(few, 1, 0.01)), 50, 1);
-  EXPECT_NEAR(static_cast<double>(settle(few, 2, 0.001)), 500, 5) << "each rank its own speed";
+  EXPECT_NEAR(static_cast<double>(settle(few, 2, 0.006)), 83, 2) << "each rank its own speed";
   EXPECT_EQ(settle(few, 3, 3.0), 1) << "an image longer than the period";
-  EXPECT_EQ(settle(few, 4, 1e-5), 1024) << "the most";
+  BatchPolicy fast(8);
+  EXPECT_EQ(settle(fast, 0, 1e-5), 1024) << "the most";
   BatchPolicy many(4096);
   EXPECT_NEAR(many.period(), 4096 / 2500., 1e-12);
   EXPECT_NEAR(static_cast<double>(settle(many, 1, 0.01)), 163, 2);
