@@ -33,8 +33,8 @@ private:
 /// What is known about a run at one moment.
 struct ProgressState {
   std::int64_t done = 0, hits = 0, indexed = 0;
-  std::int64_t known = 0;     ///< images to process, as far as they are known
-  bool growing = false;       ///< more images are still being found
+  std::int64_t known = 0;          ///< images to process, as far as they are known
+  bool growing = false;            ///< more images are still being found
   std::optional<double> rate = {}; ///< images/s
 };
 
