@@ -10,13 +10,6 @@ BatchPolicy::BatchPolicy(int workers, const BatchPolicyParams& params)
     , workers_(std::max(workers, 1))
     , period_(std::max(params.seconds, workers_ / params.requests_per_second)) {}
 
-double BatchPolicy::Speed::rate() const {
-  // Blank and diffracting images differ tenfold and come in runs: what was seen last counts most. But
-  // a batch sized for blanks that meets hits instead must not hold the end of the run up.
-  constexpr double trusted_excess = 3;
-  return std::min(events / seconds, trusted_excess * all_events / all_seconds);
-}
-
 BatchPolicy::Speed& BatchPolicy::speed(int rank) {
   const auto index = static_cast<std::size_t>(rank);
   if (index >= speeds_.size()) speeds_.resize(index + 1);
@@ -35,7 +28,11 @@ std::int64_t BatchPolicy::next(int rank, std::int64_t available, bool growing) {
     const double left = static_cast<double>(available) / rate_of_all();
     const double least = growing ? period_ / 4 : params_.end_seconds;
     const double seconds = std::min(period_, std::max(left / 3, least));
-    const double wanted = std::min(mine.rate() * seconds, static_cast<double>(params_.most));
+    // Blank and diffracting images differ tenfold and come in runs: what was seen last counts. But a
+    // batch sized for blanks that meets hits instead must not hold up the end of the run.
+    constexpr double trusted_excess = 2;
+    const double rate = std::min(mine.rate(), trusted_excess * all_events_ / all_seconds_);
+    const double wanted = std::min(rate * seconds, static_cast<double>(params_.most));
     count = std::min(static_cast<std::int64_t>(wanted), mine.last * params_.growth);
   }
   mine.last = std::clamp<std::int64_t>(count, 1, std::min(available, params_.most));
@@ -53,8 +50,8 @@ void BatchPolicy::finished(int rank, std::int64_t events, double seconds) {
   seconds = std::max(seconds, shortest);
   mine.events = fading * mine.events + static_cast<double>(events);
   mine.seconds = fading * mine.seconds + seconds;
-  mine.all_events += static_cast<double>(events);
-  mine.all_seconds += seconds;
+  all_events_ += static_cast<double>(events);
+  all_seconds_ += seconds;
   known_rates_ += mine.rate();
 }
 

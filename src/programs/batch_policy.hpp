@@ -40,11 +40,10 @@ public:
 
 private:
   struct Speed {
-    double events = 0, seconds = 0;         ///< of the last batches, older ones fading
-    double all_events = 0, all_seconds = 0; ///< since the start
-    std::int64_t last = 0;                  ///< events of the latest batch
+    double events = 0, seconds = 0; ///< of the last batches, older ones fading
+    std::int64_t last = 0;          ///< events of the latest batch
     bool known() const { return seconds > 0; }
-    double rate() const;
+    double rate() const { return events / seconds; }
   };
   Speed& speed(int rank);
   double rate_of_all() const;
@@ -55,6 +54,7 @@ private:
   std::vector<Speed> speeds_;
   double known_rates_ = 0; ///< sum over ranks that have reported
   int known_ = 0;
+  double all_events_ = 0, all_seconds_ = 0; ///< of all ranks since the start
 };
 
 } // namespace kilobragg::programs

@@ -71,6 +71,21 @@ std::string event_tag(const std::string& path, bool several_frames, std::int64_t
   return several_frames ? fmt::format("{}_{:05d}", stem(path), frame) : stem(path);
 }
 
+io::EventIndex select_events(const StillsOptions& options) {
+  StillsOptions finding = options;
+  finding.input.reference_geometry.clear();
+  EventQueue queue(finding, {});
+  queue.scan_all();
+  queue.require_tags();
+  return queue.waiting_events();
+}
+
+const std::string* failure_of(const io::EventIndex& index, std::uint32_t source) {
+  for (const auto& [path, reason] : index.failed)
+    if (path == index.sources[source].path) return &reason;
+  return nullptr;
+}
+
 std::vector<std::string> input_paths(const InputOptions& options) {
   std::vector<std::string> paths = options.paths;
   paths.insert(paths.end(), options.globs.begin(), options.globs.end());
@@ -268,6 +283,23 @@ std::optional<Batch> EventQueue::next(int rank, std::int64_t count) {
     batch.events.push_back(batch_event(number, described));
   }
   return batch;
+}
+
+io::EventIndex EventQueue::waiting_events() const {
+  io::EventIndex index;
+  index.failed = index_.failed;
+  std::vector<std::uint32_t> moved(index_.sources.size());
+  for (const bool opens : {true, false})
+    for (std::uint32_t i = 0; i < moved.size(); ++i) {
+      if (problem(i).empty() != opens) continue;
+      moved[i] = static_cast<std::uint32_t>(index.sources.size());
+      index.sources.push_back(index_.sources[i]);
+    }
+  for (const std::int64_t number : waiting_) {
+    const io::Event& event = index_.events[std::size_t(number)];
+    index.events.push_back({moved[event.source], event.frame});
+  }
+  return index;
 }
 
 void EventQueue::put_back(const std::vector<std::int64_t>& numbers) {

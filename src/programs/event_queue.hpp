@@ -72,6 +72,8 @@ public:
   const io::EventIndex& index() const { return index_; }
   /// Looks at all inputs.
   void scan_all();
+  /// The events not handed out yet, with all inputs, those that cannot be opened at the end.
+  io::EventIndex waiting_events() const;
   /// Throws core::Error unless every input.image_tag was found. Once all inputs were looked at.
   void require_tags() const;
 
@@ -119,6 +121,11 @@ private:
 /// Tag of an event: file stem and, where the file has several frames, "_" and the frame counted
 /// from 0 in five digits.
 std::string event_tag(const std::string& path, bool several_frames, std::int64_t frame);
+
+/// Every event that a run with these options would process, and their inputs, those that cannot be opened at the end. Throws core::Error.
+io::EventIndex select_events(const StillsOptions& options);
+/// Why a source of such an index cannot be opened; null if it can.
+const std::string* failure_of(const io::EventIndex& index, std::uint32_t source);
 
 /// All paths that the options name: positional, globs, lines of the file list. Throws core::Error
 /// if there are none.

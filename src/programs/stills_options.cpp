@@ -358,11 +358,32 @@ void validate_spot_filter(const spotfinding::SpotFilterParams& filter) {
                 filter.d_min.value_or(0), filter.d_max.value_or(0));
 }
 
+/// What core::require would throw, gathered.
+struct Problems {
+  std::vector<std::string> found;
+  template <typename... Args>
+  void require(bool condition, fmt::format_string<Args...> text, Args&&... args) {
+    if (!condition) found.push_back(fmt::format(text, std::forward<Args>(args)...));
+  }
+  template <typename Test>
+  void collect(const Test& test) {
+    try {
+      test();
+    } catch (const core::Error& error) {
+      found.emplace_back(error.what());
+    }
+  }
+};
+
 } // namespace
 
 void StillsOptions::declare(OptionSet& set) {
   declare_input(set, input);
   declare_dispatch(set, still, input);
+  set.add("dispatch.check", check,
+          "A dry run: say all that is wrong and what would be done, and stop.");
+  set.add_flag("--check", "dispatch.check",
+               "say all that is wrong and what would be done, and stop");
   declare_output(set, output);
   declare_geometry(set, geometry);
   declare_threshold(set, still.spotfinder);
@@ -387,38 +408,50 @@ void StillsOptions::declare(OptionSet& set) {
   declare_without_effect(set, without_effect);
 }
 
+std::vector<std::string> StillsOptions::problems() const {
+  Problems all;
+  all.require(input.process_percent > 0 && input.process_percent <= 100,
+              "dispatch.process_percent={} is out of range (1 to 100 is possible)",
+              input.process_percent);
+  all.require(!input.max_images || *input.max_images > 0,
+              "input.max_images={} leaves nothing to do (give 1 or more, or None)",
+              input.max_images.value_or(0));
+  // The spot finder itself says what it cannot do.
+  all.collect([&] { [[maybe_unused]] const spotfinding::SpotFinder tried(still.spotfinder); });
+  all.collect([&] { validate_spot_filter(still.spotfinder.filter); });
+  all.require(!geometry.distance || *geometry.distance > 0,
+              "geometry.detector.distance={} must be above 0 (mm)", geometry.distance.value_or(0));
+  all.require(!geometry.wavelength || *geometry.wavelength > 0,
+              "geometry.beam.wavelength={} must be above 0 (angstrom)",
+              geometry.wavelength.value_or(0));
+  all.require(!timeout || *timeout > 0, "dispatch.timeout={} must be above 0 (s), or None",
+              timeout.value_or(0));
+  all.require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
+              "output.write_index={} should end in {} (that is how it is told from images)",
+              output.write_index, io::event_index_suffix);
+  all.require(!output.directory.empty(), "output.output_dir must be a folder, not None");
+  all.require(still.find_spots || !still.index,
+              "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
+              "too?");
+  all.collect([&] { require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask"); });
+  all.collect([&] { require_file(without_dataset(integration_mask), "integration.lookup.mask"); });
+  all.collect([&] { require_file(input.reference_geometry, "input.reference_geometry"); });
+  all.collect([&] { require_file(input.file_list, "input.file_list"); });
+  all.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
+  all.collect([&] { validate_known_symmetry(*this); });
+  const auto& hits = still.hit_finder;
+  const int fewest = hits.minimum_number_of_reflections.value_or(0);
+  const int most = hits.maximum_number_of_reflections.value_or(fewest);
+  all.require(!hits.enable || fewest <= most,
+              "dispatch.hit_finder lets no image pass (minimum_number_of_reflections={} is above "
+              "maximum_number_of_reflections={}) are they exchanged?",
+              fewest, most);
+  return std::move(all.found);
+}
+
 void StillsOptions::validate() const {
-  core::require(input.process_percent > 0 && input.process_percent <= 100,
-                "dispatch.process_percent={} is out of range (1 to 100 is possible)",
-                input.process_percent);
-  core::require(!input.max_images || *input.max_images > 0,
-                "input.max_images={} leaves nothing to do (give 1 or more, or None)",
-                input.max_images.value_or(0));
-  [[maybe_unused]] const spotfinding::SpotFinder checked(
-      still.spotfinder); // says what it cannot do
-  validate_spot_filter(still.spotfinder.filter);
-  core::require(!geometry.distance || *geometry.distance > 0,
-                "geometry.detector.distance={} must be above 0 (mm)",
-                geometry.distance.value_or(0));
-  core::require(!geometry.wavelength || *geometry.wavelength > 0,
-                "geometry.beam.wavelength={} must be above 0 (angstrom)",
-                geometry.wavelength.value_or(0));
-  core::require(!timeout || *timeout > 0, "dispatch.timeout={} must be above 0 (s), or None",
-                timeout.value_or(0));
-  core::require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
-                "output.write_index={} should end in {} (that is how it is told from images)",
-                output.write_index, io::event_index_suffix);
-  core::require(!output.directory.empty(), "output.output_dir must be a folder, not None");
-  core::require(
-      still.find_spots || !still.index,
-      "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "
-      "too?");
-  require_file(without_dataset(spotfinder_mask), "spotfinder.lookup.mask");
-  require_file(without_dataset(integration_mask), "integration.lookup.mask");
-  require_file(input.reference_geometry, "input.reference_geometry");
-  require_file(input.file_list, "input.file_list");
-  require_pair(output.integrated, output.integrated_experiments);
-  validate_known_symmetry(*this);
+  const auto found = problems();
+  core::require(found.empty(), "{}", found.empty() ? std::string() : found.front());
 }
 
 } // namespace kilobragg::programs

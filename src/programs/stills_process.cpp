@@ -2,6 +2,7 @@
 #include "kilobragg/programs/stills_process.hpp"
 
 #include "batch_policy.hpp"
+#include "check_run.hpp"
 #include "event_queue.hpp"
 #include "resume.hpp"
 #include "run_files.hpp"
@@ -54,6 +55,9 @@ are read first, in order; name=value arguments come after and win.
 Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files are derived
 from them at the end, or, for a run that was killed, by naming its shards.
 
+With --check nothing is processed: files, geometry, masks, options, symmetry and disk room are looked
+at, a few images are tried, and all problems are listed (exit status 2; 0 if there are none).
+
 Every image ends in one exit state, counted at the end and printed with -v (those that could not be
 read are always named): integrate_ok,
 index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
@@ -73,11 +77,9 @@ struct Plan {
 };
 
 void print_tags(const StillsOptions& options) {
-  EventQueue queue(options, {});
-  queue.scan_all();
-  queue.require_tags();
-  for (const auto& event : queue.index().events) {
-    const auto& source = queue.index().sources[event.source];
+  const io::EventIndex index = select_events(options);
+  for (const auto& event : index.events) {
+    const auto& source = index.sources[event.source];
     std::printf("%s\n", event_tag(source.path, source.frames > 1, event.frame).c_str());
   }
 }
@@ -102,8 +104,13 @@ std::unique_ptr<io::ImageReader> first_readable(const InputOptions& input) {
   return nullptr;
 }
 
-/// Masks and reference geometry that do not fit the images are said before work starts.
-void check_first_image(const StillsOptions& options) {
+/// Patterns that match nothing, tags of no image, and masks and a reference geometry that do not fit
+/// the images are said before work starts.
+void check_inputs_early(const StillsOptions& options) {
+  if (options.input.image_tags.empty())
+    io::EventIndexBuilder(input_paths(options.input));
+  else
+    select_events(options);
   const bool reference = !options.input.reference_geometry.empty();
   if (!reference && options.spotfinder_mask.empty() && options.integration_mask.empty()) return;
   auto reader = first_readable(options.input);
@@ -130,7 +137,7 @@ void start_main_log(const Plan& plan, const StillsOptions& options, const core::
 }
 
 /// On the first rank: reads the options; what can be seen to be wrong is said before work starts.
-Plan make_plan(int argc, char** argv, StillsOptions& options) {
+Plan make_plan(int argc, char** argv, StillsOptions& options, int ranks) {
   core::OptionSet set;
   options.declare(set);
   Plan plan;
@@ -147,12 +154,17 @@ Plan make_plan(int argc, char** argv, StillsOptions& options) {
       finish_killed_run(line.inputs, options.output);
       return plan;
     }
+    if (options.check) {
+      plan.stop = check_run(options, set,
+                            {.ranks = ranks, .hosts = hosts_of_job(), .resume = options.resume});
+      return plan;
+    }
     options.validate();
     if (options.input.show_image_tags) {
       print_tags(options);
       return plan;
     }
-    check_first_image(options);
+    check_inputs_early(options);
     if (options.resume)
       make_output_folder(options.output);
     else
@@ -207,14 +219,12 @@ public:
       : queue_(options, std::move(done))
       , policy_(ranks > parallel::DispatchParams().working_root_ranks ? ranks - 1 : ranks)
       , monitor_(monitor) {
-    // The first image starts at once, the other inputs are looked at meanwhile. Tags that name no
-    // image are better said before.
-    if (!options.input.image_tags.empty()) {
-      queue_.scan_all();
-      queue_.require_tags();
-    }
+    // The first image starts at once, the other inputs are looked at meanwhile.
     while (queue_.available() == 0 && queue_.scan()) {
     }
+    core::require(queue_.known() + queue_.already_done() > 0,
+                  "there is no image to process (the inputs hold no frames) are these the right "
+                  "files?");
   }
 
   std::optional<std::string> next(int rank) {
@@ -414,7 +424,7 @@ int stills_process(int argc, char** argv) {
       // Threads that were given up may use them until the process ends.
       auto& options = *new StillsOptions;
       Plan plan;
-      if (comm.is_root()) plan = make_plan(argc, argv, options);
+      if (comm.is_root()) plan = make_plan(argc, argv, options, comm.size());
       share_plan(comm, plan, options);
       return plan.stop >= 0 ? plan.stop : process(comm, plan, options, start);
     });

@@ -53,7 +53,8 @@ protected:
   /// Processes `inputs` on two ranks; the results in the order of files and frames. Checks the line
   /// of each image, the sum, and that the composites hold the lattices of the shards.
   static std::vector<Ended> process(const std::string& inputs, const std::string& out) {
-    const auto finished = run(known_symmetry + inputs + " output_dir=" + path("out_" + out), 2);
+    const auto finished =
+        run("-v " + std::string(known_symmetry) + inputs + " output_dir=" + path("out_" + out), 2);
     EXPECT_EQ(finished.status, 0) << finished.out;
     EXPECT_TRUE(has(finished.out, "Summary of 4 inputs")) << finished.out;
     EXPECT_TRUE(has(finished.out, "= inputs")) << finished.out;

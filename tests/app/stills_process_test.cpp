@@ -163,8 +163,8 @@ TEST_F(StillsProcess, HelpVersionAndTags) {
   const auto tags = run(known_symmetry + path("run_1.h5") + " show_image_tags=True");
   EXPECT_EQ(tags.status, 0);
   EXPECT_TRUE(has(tags.out, "run_1_00000\n") && has(tags.out, "run_1_00006\n")) << tags.out;
-  const auto one =
-      run(known_symmetry + path("run_1.h5") + " image_tag=run_1_00003 output_dir=" + path("one"));
+  const auto one = run("-v " + std::string(known_symmetry) + path("run_1.h5") +
+                       " image_tag=run_1_00003 output_dir=" + path("one"));
   EXPECT_TRUE(has(one.out, "Summary of 1 inputs") && has(one.out, "run_1_00003 integrate_ok"))
       << one.out;
 }

@@ -5,6 +5,7 @@
 #include "batch_policy.hpp"
 #include "support/dispatch_simulation.hpp"
 
+#include "kilobragg/core/log.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 
 namespace kilobragg {
@@ -70,7 +72,8 @@ void measure_all(const parallel::Communicator& comm) {
                "work us", "requests/s", "CPU us each");
   for (const bool working_root : {false, true}) {
     for (const auto& [item, report] : {std::pair{100, 200}, {4096, 200}, {4096, 15000}})
-      measure(comm, {working_root, std::size_t(item), std::size_t(report), 20000, 0});
+      measure(comm, {working_root, std::size_t(item), std::size_t(report),
+                     working_root ? 2000 : 20000, 0});
     measure(comm, {working_root, 100, 200, 200 * comm.size(), 10000});
   }
 }
@@ -87,6 +90,23 @@ void time_policy() {
       left -= count;
     }
   fmt::print("policy: {:.1f} ns per request\n\n", 1e9 * (cpu_seconds() - start) / (ranks * rounds));
+}
+
+/// CPU seconds that a line per image in the log costs the first rank.
+double time_lines() {
+  const std::string file =
+      (std::filesystem::temp_directory_path() / "dispatcher_bench.log").string();
+  core::start_log({.level = core::LogLevel::Info, .console = false, .file = file, .prefix = ""});
+  const std::string line(150, 'l');
+  constexpr int lines = 200'000;
+  const double start = cpu_seconds();
+  for (int i = 0; i < lines; ++i) core::log_info("{}", line);
+  core::flush_log();
+  const double each = (cpu_seconds() - start) / lines;
+  core::start_log({.level = core::LogLevel::Info, .console = false, .file = "", .prefix = ""});
+  std::filesystem::remove(file);
+  fmt::print("log: {:.2f} us per line of 150 bytes\n", 1e6 * each);
+  return each;
 }
 
 /// 1: single images. 2: a quarter of an even share, at most 64. 3: BatchPolicy.
@@ -117,6 +137,7 @@ void show(const char* name, const testing::Job& job) {
 
 void play_all(double service) {
   time_policy();
+  const double line = time_lines();
   fmt::print("service {:.2f} us; seconds of the run, with no idle rank, load of rank 0 (%), mean "
              "idle at the end,\nfirst result, longest wait for rank 0, requests\n",
              1e6 * service);
@@ -138,6 +159,9 @@ void play_all(double service) {
   show("1e+07, every other 1e6 blank", bursts);
   bursts.cost = [](std::int64_t) { return 0.001; };
   show("1e+07, all blank, 1000/s", bursts);
+  auto lines = job;
+  lines.per_image = line;
+  show("1e+07, a log line per image", lines);
   auto small = job;
   small.images = 5000;
   small.ranks = 7;

@@ -39,9 +39,10 @@ TEST(BatchPolicy, ARankComesBackAfterThePeriod) {
   BatchPolicy few(8);
   EXPECT_EQ(few.period(), 0.5);
   EXPECT_NEAR(static_cast<double>(settle(few, 1, 0.01)), 50, 1);
-  EXPECT_NEAR(static_cast<double>(settle(few, 2, 0.001)), 500, 5) << "each rank its own speed";
+  EXPECT_NEAR(static_cast<double>(settle(few, 2, 0.006)), 83, 2) << "each rank its own speed";
   EXPECT_EQ(settle(few, 3, 3.0), 1) << "an image longer than the period";
-  EXPECT_EQ(settle(few, 4, 1e-5), 1024) << "the most";
+  BatchPolicy fast(8);
+  EXPECT_EQ(settle(fast, 0, 1e-5), 1024) << "the most";
   BatchPolicy many(4096);
   EXPECT_NEAR(many.period(), 4096 / 2500., 1e-12);
   EXPECT_NEAR(static_cast<double>(settle(many, 1, 0.01)), 163, 2);
@@ -49,15 +50,15 @@ TEST(BatchPolicy, ARankComesBackAfterThePeriod) {
 
 TEST(BatchPolicy, ASlowImageOrARunOfBlanksIsSoonForgotten) {
   BatchPolicy policy(8);
-  settle(policy, 0, 0.01);
+  for (int rank = 0; rank < 8; ++rank) settle(policy, rank, 0.01);
   policy.finished(0, 50, 30); // one of them hung until it was given up
   EXPECT_LT(policy.next(0, plenty, false), 5);
-  EXPECT_GT(settle(policy, 0, 0.01, 8), 40);
+  EXPECT_GT(settle(policy, 0, 0.01, 14), 40) << "most of these 14 are of a few images";
   BatchPolicy blanks(8);
   settle(blanks, 0, 0.01, 40);
   const auto count = settle(blanks, 0, 0.001, 3);
-  EXPECT_GT(count, 60);
-  EXPECT_LT(count, 250) << "blanks may end; 250 images that diffract take 2.5 s";
+  EXPECT_GT(count, 80);
+  EXPECT_LT(count, 150) << "blanks may end; 150 images that diffract take 1.5 s";
 }
 
 TEST(BatchPolicy, NeverMoreThanThereAreAndAtLeastOne) {

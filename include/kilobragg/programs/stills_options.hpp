@@ -42,6 +42,7 @@ struct StillsOptions {
   InputOptions input;
   GeometryOptions geometry;
   OutputOptions output;
+  bool check = false; ///< dispatch.check: a dry run
   std::string spotfinder_mask, integration_mask;
   bool resume = false;                 ///< dispatch.resume
   std::optional<double> timeout = 300; ///< dispatch.timeout: the most that an image may take (s)
@@ -52,7 +53,9 @@ struct StillsOptions {
 
   /// Declares every option in `set`, bound to this object, which must outlive it.
   void declare(core::OptionSet& set);
-  /// Throws core::Error on values that contradict each other or cannot work, before work starts.
+  /// Values that contradict each other or cannot work, each as "problem (why) suggestion?".
+  std::vector<std::string> problems() const;
+  /// Throws core::Error with the first of the problems, before work starts.
   void validate() const;
 };
 
