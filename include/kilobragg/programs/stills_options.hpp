@@ -46,6 +46,7 @@ struct StillsOptions {
   std::string spotfinder_mask, integration_mask;
   bool resume = false;                 ///< dispatch.resume
   std::optional<double> timeout = 300; ///< dispatch.timeout: the most that an image may take (s)
+  std::optional<int> batch_size; ///< dispatch.batch_size: images handed out at once; none = by time
   bool has_cell = false, has_space_group = false; ///< known_symmetry.* were given
   pipeline::StillParams still;
   /// Options that other programs have and that change nothing here, with what was asked for.
