@@ -19,7 +19,8 @@ bool leaves_results_alone(const std::string& path) {
   for (const char* scope : {"input.", "output.", "mp."})
     if (path.rfind(scope, 0) == 0) return true;
   static const std::set<std::string> names = {"dispatch.resume", "dispatch.timeout",
-                                              "dispatch.process_percent", "dispatch.check"};
+                                              "dispatch.batch_size", "dispatch.process_percent",
+                                              "dispatch.check"};
   return names.count(path) != 0;
 }
 

@@ -400,6 +400,9 @@ void StillsOptions::declare(OptionSet& set) {
       "Process what output.output_dir has no results of yet, with the options of the run before; "
       "do nothing if that is nothing.");
   set.add_flag("--resume", "dispatch.resume", "Go on with the run in output.output_dir.");
+  set.add("dispatch.batch_size", batch_size,
+          "Images that a rank is handed at once; None = by the time that they take. Results do not "
+          "depend on it.");
   set.add(
       "dispatch.timeout", timeout,
       "An image that takes longer (seconds) is given up with the exit state timeout and the run "
@@ -424,6 +427,8 @@ std::vector<std::string> StillsOptions::problems() const {
   all.require(!geometry.wavelength || *geometry.wavelength > 0,
               "geometry.beam.wavelength={} must be above 0 (angstrom)",
               geometry.wavelength.value_or(0));
+  all.require(!batch_size || *batch_size > 0, "dispatch.batch_size={} must be 1 or more, or None",
+              batch_size.value_or(0));
   all.require(!timeout || *timeout > 0, "dispatch.timeout={} must be above 0 (s), or None",
               timeout.value_or(0));
   all.require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
