@@ -217,6 +217,7 @@ class Distribution {
 public:
   Distribution(const StillsOptions& options, DoneImages done, RunMonitor& monitor, int ranks)
       : queue_(options, std::move(done))
+      , batch_size_(options.batch_size)
       , policy_(ranks > parallel::DispatchParams().working_root_ranks ? ranks - 1 : ranks)
       , monitor_(monitor) {
     // The first image starts at once, the other inputs are looked at meanwhile.
@@ -230,8 +231,9 @@ public:
   std::optional<std::string> next(int rank) {
     note_signal(stop_signal());
     if (stopped_) return std::nullopt;
-    const auto batch = queue_.next(
-        rank, std::max<std::int64_t>(1, policy_.next(rank, queue_.available(), queue_.growing())));
+    const std::int64_t size =
+        batch_size_ ? *batch_size_ : policy_.next(rank, queue_.available(), queue_.growing());
+    const auto batch = queue_.next(rank, std::max<std::int64_t>(1, size));
     if (!batch) return std::nullopt;
     first_of_[rank] = batch->events.front().number;
     return batch->pack();
@@ -262,6 +264,7 @@ private:
   }
 
   EventQueue queue_;
+  std::optional<int> batch_size_;
   BatchPolicy policy_;
   RunMonitor& monitor_;
   int stopped_ = 0;
