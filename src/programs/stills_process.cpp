@@ -1,8 +1,8 @@
 // The main job: rank 0 reads options and hands out events, every working rank processes them.
 #include "kilobragg/programs/stills_process.hpp"
 
-#include "batch_policy.hpp"
 #include "check_run.hpp"
+#include "distribution.hpp"
 #include "event_queue.hpp"
 #include "resume.hpp"
 #include "run_files.hpp"
@@ -25,7 +25,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <sstream>
 
 namespace kilobragg::programs {
@@ -212,82 +211,17 @@ std::vector<std::string> share_shards(const parallel::Communicator& comm,
                     comm.is_root() ? shards_in(output.directory) : std::vector<std::string>());
 }
 
-/// The first rank's side of a run: hands out events, hears reports.
-class Distribution {
-public:
-  Distribution(const StillsOptions& options, DoneImages done, RunMonitor& monitor, int ranks)
-      : queue_(options, std::move(done))
-      , batch_size_(options.batch_size)
-      , policy_(ranks > parallel::DispatchParams().working_root_ranks ? ranks - 1 : ranks)
-      , monitor_(monitor) {
-    // The first image starts at once, the other inputs are looked at meanwhile.
-    while (queue_.available() == 0 && queue_.scan()) {
-    }
-    core::require(queue_.known() + queue_.already_done() > 0,
-                  "there is no image to process (the inputs hold no frames) are these the right "
-                  "files?");
-  }
-
-  std::optional<std::string> next(int rank) {
-    note_signal(stop_signal());
-    if (stopped_) return std::nullopt;
-    const std::int64_t size =
-        batch_size_ ? *batch_size_ : policy_.next(rank, queue_.available(), queue_.growing());
-    const auto batch = queue_.next(rank, std::max<std::int64_t>(1, size));
-    if (!batch) return std::nullopt;
-    first_of_[rank] = batch->events.front().number;
-    return batch->pack();
-  }
-
-  void finished(int rank, const std::string& bytes) {
-    const auto report = BatchReport::unpack(bytes);
-    policy_.finished(rank, report.summary.stills, report.seconds);
-    queue_.put_back(report.undone);
-    queue_.learn(report.learnt);
-    note_signal(report.stop);
-    monitor_.add(rank, first_of_[rank], report);
-    monitor_.tick(queue_);
-  }
-
-  bool idle() {
-    monitor_.tick(queue_);
-    return !stopped_ && queue_.scan();
-  }
-
-  const EventQueue& queue() const { return queue_; }
-  /// The signal that ended it early, 0 if none did.
-  int stopped_by() const { return stopped_; }
-
-private:
-  void note_signal(int signal) {
-    if (signal != 0) stopped_ = signal;
-  }
-
-  EventQueue queue_;
-  std::optional<int> batch_size_;
-  BatchPolicy policy_;
-  RunMonitor& monitor_;
-  int stopped_ = 0;
-  std::map<int, std::int64_t> first_of_; ///< number of the first event that a rank has in hand
-};
-
-/// How a run ended, and what it says about it.
 int exit_status(const report::RunSummary& total, const Distribution& events) {
+  if (!events.complete())
+    return events.why_incomplete().empty() ? status_unaccounted : status_stopped;
   const auto unread = total.by_state[std::size_t(models::ExitState::PreprocessException)];
-  if (total.accounted() == events.queue().known() && !events.queue().growing())
-    return unread == total.accounted() && unread > 0 ? status_nothing_read : status_ok;
-  if (events.stopped_by() != 0 || events.queue().available() > 0) return status_stopped;
-  return status_unaccounted;
+  return unread > 0 && unread == total.accounted() ? status_nothing_read : status_ok;
 }
 
 void say_stopped(const Distribution& events, const report::RunSummary& total) {
-  const std::string why =
-      events.stopped_by() != 0
-          ? fmt::format("stopped by {}", signal_name(events.stopped_by()))
-          : std::string("every rank hangs in a read that was given up (dispatch.timeout)");
   core::log_warning("The run has not ended ({}): {} of {}{} images were processed. Give the same "
                     "command with --resume to go on.",
-                    why, total.accounted(), events.queue().known(),
+                    events.why_incomplete(), total.accounted(), events.queue().known(),
                     events.queue().growing() ? "+" : "");
 }
 
