@@ -2,11 +2,8 @@
 #include "expt_reader.hpp"
 
 #include "kilobragg/core/error.hpp"
-#include "kilobragg/io/experiments.hpp"
 #include "kilobragg/io/reference_geometry.hpp"
 
-#include <filesystem>
-#include <map>
 #include <set>
 #include <tuple>
 
@@ -14,10 +11,11 @@ namespace kilobragg::io {
 namespace {
 
 /// Experiments of distinct images: several lattices of one image are one frame.
-std::vector<models::Experiment> distinct_images(const std::string& path) {
+PointedExperiments distinct_images(const std::string& path, const ImageSearch& search) {
+  PointedExperiments list = read_pointed_experiments(path, search);
   std::vector<models::Experiment> images;
   std::set<std::tuple<std::string, std::string, std::int64_t>> seen;
-  for (models::Experiment& experiment : read_experiments(path)) {
+  for (models::Experiment& experiment : list.experiments) {
     const models::ImageSource& source = experiment.source;
     if (source.path.empty()) continue;
     if (seen.emplace(source.path, source.dataset, source.frame).second)
@@ -25,14 +23,17 @@ std::vector<models::Experiment> distinct_images(const std::string& path) {
   }
   core::require(!images.empty(), "{} points at no images (its experiments have no image sets)",
                 path);
-  return images;
+  return {std::move(images), std::move(list.pointers)};
 }
 
 class ExperimentsReader final : public ImageReader {
 public:
-  explicit ExperimentsReader(const std::string& path)
+  ExperimentsReader(const std::string& path, const ImageSearch& search,
+                    PointedExperiments experiments)
       : path_(path)
-      , images_(distinct_images(path))
+      , search_(search)
+      , images_(std::move(experiments.experiments))
+      , pointers_(std::move(experiments.pointers))
       , geometry_{images_[0].detector, path} {
     core::require(geometry_.detector != nullptr, "{} holds no detector", path);
     for (const models::Experiment& image : images_)
@@ -58,7 +59,9 @@ public:
   ImageDescription describe() const override { return describe_single_image(path_); }
   models::ImageSource source(std::int64_t frame) const override {
     models::ImageSource source = image(frame).source;
-    if (source.content_id.empty()) source = file_of(frame).source(source.frame);
+    ImageReader& file = file_of(frame);
+    if (source.content_id.empty()) return file.source(source.frame);
+    source.path = found_.at(source.path);
     return source;
   }
 
@@ -85,27 +88,30 @@ private:
     if (known != open_.end()) return *known->second;
     constexpr std::size_t most_open = 16;
     if (open_.size() >= most_open) open_.clear();
-    core::require(std::filesystem::exists(source.path),
-                  "{} points at {}, which is not there (nor beside the .expt) was it moved?", path_,
-                  source.path);
-    auto reader = replace_geometry(open_images(source.path, source.dataset), geometry_);
-    return *open_.emplace(key, std::move(reader)).first->second;
+    ImagePointer pointer = pointers_.at(source.path);
+    pointer.content_id = source.content_id;
+    std::string& found = found_[source.path];
+    auto reader = open_image(pointer, search_, source.dataset, &found);
+    return *open_.emplace(key, replace_geometry(std::move(reader), geometry_)).first->second;
   }
 
   std::string path_;
+  ImageSearch search_;
   std::vector<models::Experiment> images_;
+  std::map<std::string, ImagePointer> pointers_;
   ReferenceGeometry geometry_;
   mutable std::map<std::pair<std::string, std::string>, std::unique_ptr<ImageReader>> open_;
+  mutable std::map<std::string, std::string> found_; ///< where the file of a likely path was
 };
 
 } // namespace
 
-std::unique_ptr<ImageReader> open_experiments(const std::string& path) {
-  return std::make_unique<ExperimentsReader>(path);
+std::unique_ptr<ImageReader> open_experiments(const std::string& path, const ImageSearch& search) {
+  return std::make_unique<ExperimentsReader>(path, search, distinct_images(path, search));
 }
 
 std::int64_t count_experiment_images(const std::string& path) {
-  return static_cast<std::int64_t>(distinct_images(path).size());
+  return static_cast<std::int64_t>(distinct_images(path, {}).experiments.size());
 }
 
 } // namespace kilobragg::io

@@ -9,15 +9,21 @@
 #include "replaced_geometry.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/io/image_finder.hpp"
 
 namespace kilobragg::io {
 
 std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset) {
+  return open_images(path, dataset, {});
+}
+
+std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset,
+                                         const ImageSearch& search) {
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return open_nxmx(path, dataset);
   case FileKind::experiments:
-    return open_experiments(path);
+    return open_experiments(path, search);
   case FileKind::cbf:
     return open_cbf(path);
   case FileKind::unknown:
