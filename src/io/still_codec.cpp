@@ -306,7 +306,15 @@ bool unpack_part(Unpacker& in, std::string_view key, StillResult& result) {
     unpack_reals(in, result.seconds);
   } else if (key == "processing") {
     result.processing = unpack_processing(in);
-  } else if (key == "spots") {
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Reads the tables and what hangs on them; false for another key.
+bool unpack_tables(Unpacker& in, std::string_view key, StillResult& result) {
+  if (key == "spots") {
     result.spots.spots = unpack_rows(in, spot_fields);
   } else if (key == "pixels") {
     result.spots.pixels = unpack_rows(in, pixel_fields);
@@ -424,8 +432,12 @@ std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_
   return payload;
 }
 
-StillResult unpack_still(std::span<const std::byte> payload, const std::string& name,
-                         const std::vector<std::shared_ptr<const Detector>>& detectors) {
+namespace {
+
+using Detectors = std::vector<std::shared_ptr<const Detector>>;
+
+StillResult unpack(std::span<const std::byte> payload, const std::string& name,
+                   const Detectors& detectors, bool tables) {
   Unpacker in(payload, name);
   StillResult result;
   unpack_map(in, [&](std::string_view key) {
@@ -441,13 +453,25 @@ StillResult unpack_still(std::span<const std::byte> payload, const std::string& 
       in.check(position < detectors.size(), "a detector that is not there");
       result.detector = detectors[position];
     } else {
-      return unpack_part(in, key, result);
+      return unpack_part(in, key, result) || (tables && unpack_tables(in, key, result));
     }
     return true;
   });
   in.check(in.at_end(), "bytes after the record");
   check_references(in, result);
   return result;
+}
+
+} // namespace
+
+StillResult unpack_still(std::span<const std::byte> payload, const std::string& name,
+                         const Detectors& detectors) {
+  return unpack(payload, name, detectors, true);
+}
+
+StillResult unpack_still_head(std::span<const std::byte> payload, const std::string& name,
+                              const Detectors& detectors) {
+  return unpack(payload, name, detectors, false);
 }
 
 StillDigest unpack_digest(std::span<const std::byte> payload, const std::string& name) {
