@@ -410,30 +410,6 @@ bool unpack_digest_part(Unpacker& in, std::string_view key, StillDigest& digest)
   return true;
 }
 
-} // namespace
-
-std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_t> detector) {
-  std::vector<std::byte> payload;
-  Packer pack(payload);
-  pack.map(11);
-  pack.text("source"), pack_source(pack, r.source);
-  pack.text("state"), pack.text(word(r.state));
-  pack.text("count"), pack.integer(r.count);
-  pack.text("message"), pack.text(r.message);
-  pack.text("seconds"), pack_reals(pack, r.seconds);
-  pack.text("processing"), pack_processing(pack, r.processing);
-  pack.text("beam"), pack_beam(pack, r.beam);
-  pack.text("detector");
-  detector ? pack.number(*detector) : pack.nil();
-  pack.text("spots"), pack_rows(pack, r.spots.spots, spot_fields);
-  pack.text("pixels"), pack_rows(pack, r.spots.pixels, pixel_fields);
-  pack.text("lattices"), pack.array(r.lattices.size());
-  for (const IntegratedLattice& lattice : r.lattices) pack_lattice(pack, lattice);
-  return payload;
-}
-
-namespace {
-
 using Detectors = std::vector<std::shared_ptr<const Detector>>;
 
 StillResult unpack(std::span<const std::byte> payload, const std::string& name,
@@ -463,6 +439,26 @@ StillResult unpack(std::span<const std::byte> payload, const std::string& name,
 }
 
 } // namespace
+
+std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_t> detector) {
+  std::vector<std::byte> payload;
+  Packer pack(payload);
+  pack.map(11);
+  pack.text("source"), pack_source(pack, r.source);
+  pack.text("state"), pack.text(word(r.state));
+  pack.text("count"), pack.integer(r.count);
+  pack.text("message"), pack.text(r.message);
+  pack.text("seconds"), pack_reals(pack, r.seconds);
+  pack.text("processing"), pack_processing(pack, r.processing);
+  pack.text("beam"), pack_beam(pack, r.beam);
+  pack.text("detector");
+  detector ? pack.number(*detector) : pack.nil();
+  pack.text("spots"), pack_rows(pack, r.spots.spots, spot_fields);
+  pack.text("pixels"), pack_rows(pack, r.spots.pixels, pixel_fields);
+  pack.text("lattices"), pack.array(r.lattices.size());
+  for (const IntegratedLattice& lattice : r.lattices) pack_lattice(pack, lattice);
+  return payload;
+}
 
 StillResult unpack_still(std::span<const std::byte> payload, const std::string& name,
                          const Detectors& detectors) {

@@ -1,6 +1,7 @@
 // CrystFEL streams: read back by their own rules, positions from their own geometry, the same bytes for any shards.
 #include "src/io/stream_geometry.hpp"
 #include "src/io/stream_lattice.hpp"
+#include "support/parsed_stream.hpp"
 #include "support/sample_still.hpp"
 #include "support/small_still.hpp"
 #include "support/temporary_folder.hpp"
@@ -14,10 +15,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <map>
-#include <sstream>
 
 namespace kilobragg::io {
 namespace {
@@ -25,137 +24,13 @@ namespace {
 using models::ExitState;
 using models::StillResult;
 using ::testing::HasSubstr;
+using testing::ParsedStream;
 using testing::sample_detector;
 using testing::sample_still;
-
-/// A panel as CrystFEL understands its lines: positions in metres.
-struct StreamPanel {
-  double min_fs = 0, min_ss = 0, corner_x = 0, corner_y = 0, coffset = 0, res = 0;
-  Vec3 fs{0, 0, 0}, ss{0, 0, 0};
-};
-
-struct StreamReflection {
-  int h = 0, k = 0, l = 0;
-  double intensity = 0, sigma = 0, peak = 0, background = 0, fs = 0, ss = 0;
-  std::string panel;
-};
-
-struct StreamCrystal {
-  Vec3 astar{0, 0, 0}, bstar{0, 0, 0}, cstar{0, 0, 0}; ///< 1/nm
-  std::array<double, 6> cell{};                        ///< nm, degrees
-  std::vector<StreamReflection> reflections;
-};
-
-struct StreamChunk {
-  std::string filename, event;
-  double photon_energy = 0;
-  int peaks = 0;
-  std::vector<StreamCrystal> crystals;
-};
-
-/// "+1.5x -2y +0.1z"
-Vec3 vector_of(const std::string& text) {
-  Vec3 v{0, 0, 0};
-  EXPECT_EQ(std::sscanf(text.c_str(), "%lfx %lfy %lfz", &v.x, &v.y, &v.z), 3) << text;
-  return v;
-}
-
-/// Reads a stream line by line, knowing the format alone.
-struct ParsedStream {
-  std::map<std::string, std::string> geometry;
-  std::map<std::string, StreamPanel> panels;
-  double clen = 0;
-  std::vector<StreamChunk> chunks;
-
-  explicit ParsedStream(const std::string& text) {
-    std::istringstream lines(text);
-    std::string line, part;
-    std::getline(lines, line);
-    EXPECT_EQ(line, "CrystFEL stream format 2.3");
-    while (std::getline(lines, line)) {
-      EXPECT_LT(line.size(), 1000u) << "CrystFEL reads lines up to 1023 bytes";
-      if (line.rfind("-----", 0) == 0 || line.rfind("--- ", 0) == 0)
-        mark(line);
-      else
-        take(line);
-    }
-    finish_geometry();
-  }
-
-private:
-  enum class Part { Header, Geometry, Cell, Chunk, Peaks, Crystal, Reflections } part_{};
-
-  void mark(const std::string& line) {
-    if (line == "----- Begin geometry file -----") part_ = Part::Geometry;
-    if (line == "----- Begin unit cell -----") part_ = Part::Cell;
-    if (line == "----- End geometry file -----" || line == "----- End unit cell -----")
-      part_ = Part::Header;
-    if (line == "----- Begin chunk -----") chunks.emplace_back(), part_ = Part::Chunk;
-    if (line == "--- Begin crystal") chunks.back().crystals.emplace_back(), part_ = Part::Crystal;
-    if (line == "--- End crystal") part_ = Part::Chunk;
-  }
-
-  void take(const std::string& line) {
-    if (line == "Peaks from peak search") part_ = Part::Peaks;
-    if (line == "Reflections measured after indexing") part_ = Part::Reflections;
-    if (line == "End of peak list") part_ = Part::Chunk;
-    if (line == "End of reflections") part_ = Part::Crystal;
-    if (part_ == Part::Geometry) take_geometry(line);
-    if (part_ == Part::Chunk) take_chunk(line, chunks.back());
-    if (part_ == Part::Crystal) take_crystal(line, chunks.back().crystals.back());
-    if (part_ == Part::Reflections) take_reflection(line, chunks.back().crystals.back());
-  }
-
-  void take_geometry(const std::string& line) {
-    const auto equals = line.find(" = ");
-    if (equals != std::string::npos) geometry[line.substr(0, equals)] = line.substr(equals + 3);
-  }
-
-  void take_chunk(const std::string& line, StreamChunk& chunk) {
-    if (line.rfind("Image filename: ", 0) == 0) chunk.filename = line.substr(16);
-    if (line.rfind("Event: ", 0) == 0) chunk.event = line.substr(7);
-    std::sscanf(line.c_str(), "photon_energy_eV = %lf", &chunk.photon_energy);
-    std::sscanf(line.c_str(), "num_peaks = %d", &chunk.peaks);
-  }
-
-  void take_crystal(const std::string& line, StreamCrystal& crystal) {
-    Vec3 v{0, 0, 0};
-    char name = 0;
-    if (std::sscanf(line.c_str(), "%cstar = %lf %lf %lf nm^-1", &name, &v.x, &v.y, &v.z) == 4)
-      (name == 'a' ? crystal.astar : name == 'b' ? crystal.bstar : crystal.cstar) = v;
-    auto& c = crystal.cell;
-    std::sscanf(line.c_str(), "Cell parameters %lf %lf %lf nm, %lf %lf %lf deg", &c[0], &c[1],
-                &c[2], &c[3], &c[4], &c[5]);
-  }
-
-  void take_reflection(const std::string& line, StreamCrystal& crystal) {
-    StreamReflection r;
-    std::istringstream in(line);
-    if (in >> r.h >> r.k >> r.l >> r.intensity >> r.sigma >> r.peak >> r.background >> r.fs >>
-        r.ss >> r.panel)
-      crystal.reflections.push_back(r);
-  }
-
-  void finish_geometry() {
-    clen = std::stod(geometry.at("clen"));
-    for (const auto& [key, value] : geometry) {
-      const auto slash = key.find('/');
-      if (slash == std::string::npos || key.rfind("bad", 0) == 0) continue;
-      StreamPanel& panel = panels[key.substr(0, slash)];
-      const std::string name = key.substr(slash + 1);
-      if (name == "fs") panel.fs = vector_of(value);
-      if (name == "ss") panel.ss = vector_of(value);
-      for (const auto& [word, number] :
-           std::initializer_list<std::pair<const char*, double*>>{{"min_fs", &panel.min_fs},
-                                                                  {"min_ss", &panel.min_ss},
-                                                                  {"corner_x", &panel.corner_x},
-                                                                  {"corner_y", &panel.corner_y},
-                                                                  {"coffset", &panel.coffset},
-                                                                  {"res", &panel.res}})
-        if (name == word) *number = std::stod(value);
-    }
-  }
-};
+using testing::StreamChunk;
+using testing::StreamCrystal;
+using testing::StreamPanel;
+using testing::StreamReflection;
 
 /// The ray of a reflection, from what the stream says: q turned about the axis perpendicular to it and
 /// to the beam until it ends on the Ewald sphere, the beam being along +z.
@@ -220,8 +95,8 @@ TEST(Stream, ItsGeometryAndAxesGiveThePositionsOfItsReflections) {
   std::map<std::string, int> seen;
   double worst = 0;
   for (const StreamReflection& r : crystal.reflections) {
-    const auto at =
-        position(stream.panels.at(r.panel), stream.clen, ray_of(crystal, r, chunk.photon_energy));
+    const auto at = position(stream.geometry.panels.at(r.panel), stream.geometry.clen,
+                             ray_of(crystal, r, chunk.photon_energy));
     worst = std::max({worst, std::abs(at[0] - r.fs), std::abs(at[1] - r.ss)});
     ++seen[r.panel];
   }
@@ -394,8 +269,8 @@ TEST(Stream, EachGeometryHasAStreamOfItsOwn) {
   EXPECT_EQ(summary.files[1], folder / "x_2.stream");
   const ParsedStream first(core::read_text_file(folder / "x.stream"));
   EXPECT_EQ(first.chunks.size(), 2u);
-  EXPECT_NEAR(first.clen, 0.15, 1e-9);
-  EXPECT_NEAR(ParsedStream(core::read_text_file(folder / "x_2.stream")).clen, 0.1, 1e-9);
+  EXPECT_NEAR(first.geometry.clen, 0.15, 1e-9);
+  EXPECT_NEAR(ParsedStream(core::read_text_file(folder / "x_2.stream")).geometry.clen, 0.1, 1e-9);
 }
 
 TEST(Stream, NotOneFilePerImage) {
