@@ -77,11 +77,38 @@ LogSummary scan_record_log(const std::string& path,
   FrameHeader header{};
   std::vector<std::byte> payload;
   while (read_record(file.get(), summary.file_bytes - summary.good_bytes, header, payload)) {
+    const std::uint64_t offset = summary.good_bytes;
     ++summary.records;
     summary.good_bytes += sizeof header + header.length;
-    visit({header.type, payload});
+    visit({header.type, payload, offset});
   }
   return summary;
+}
+
+struct RecordLogReader::State {
+  std::string path;
+  File file;
+  std::vector<std::byte> payload;
+};
+
+RecordLogReader::RecordLogReader(std::string path)
+    : state_(std::make_unique<State>()) {
+  state_->file.reset(std::fopen(path.c_str(), "rb"));
+  require(state_->file != nullptr, "cannot open {} ({})", path, std::strerror(errno));
+  state_->path = std::move(path);
+}
+RecordLogReader::~RecordLogReader() = default;
+RecordLogReader::RecordLogReader(RecordLogReader&&) noexcept = default;
+
+Record RecordLogReader::read(std::uint64_t offset) {
+  std::FILE* const file = state_->file.get();
+  const std::uint64_t size = file_size(file, state_->path);
+  FrameHeader header{};
+  const bool whole = offset >= magic.size() && offset < size &&
+                     ::fseeko(file, static_cast<off_t>(offset), SEEK_SET) == 0 &&
+                     read_record(file, size - offset, header, state_->payload);
+  require(whole, "no whole record at byte {} of {} (was the file changed?)", offset, state_->path);
+  return {header.type, state_->payload, offset};
 }
 
 RecordLogWriter::RecordLogWriter(std::string path, const std::function<void(const Record&)>& visit)

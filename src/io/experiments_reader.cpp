@@ -1,17 +1,16 @@
 // Reads .expt files.
+#include "expt_reader.hpp"
 #include "model_json.hpp"
 
 #include "kilobragg/core/files.hpp"
 #include "kilobragg/io/experiments.hpp"
 
-#include <filesystem>
 #include <map>
 #include <unordered_map>
 
 namespace kilobragg::io {
 namespace {
 
-namespace fs = std::filesystem;
 using models::Experiment;
 using models::ImageSource;
 
@@ -26,10 +25,10 @@ std::string fill_template(const std::string& pattern, std::int64_t number) {
 
 class ListReader {
 public:
-  ListReader(const Json& root, const std::string& name)
+  ListReader(const Json& root, const std::string& name, const ImageSearch& search)
       : root_(root)
       , name_(name)
-      , directory_(fs::absolute(name).parent_path()) {}
+      , search_(search) {}
 
   std::vector<Experiment> read() {
     if (!root_.is_object() || root_.value("__id__", "") != "ExperimentList")
@@ -44,6 +43,8 @@ public:
       add({list.value.at(i), fmt::format("{}: experiment {}", name_, i)}, experiments);
     return experiments;
   }
+  /// What the list said of the images of read(), by path.
+  std::map<std::string, ImagePointer> take_pointers() { return std::move(pointers_); }
 
 private:
   /// The model that `experiment` names under `key`; none if it names none.
@@ -149,38 +150,51 @@ private:
     return images;
   }
 
-  /// The path, relative to the .expt unless absolute, if it exists; else `other`, if that exists; else
-  /// the path all the same, since only those who read pixels need the file.
-  std::string locate(const std::string& path, const std::string& other) {
-    const auto [it, is_new] = located_.try_emplace(path, path);
-    if (!is_new) return it->second;
-    std::error_code ignored;
-    it->second = (directory_ / path).lexically_normal().string();
-    if (!other.empty() && !fs::exists(it->second, ignored) && fs::exists(other, ignored))
-      it->second = other;
+  /// Where the image is likely to be. That nothing is there is no error: only those who read pixels
+  /// need the file.
+  std::string locate(const std::string& written, const std::string& absolute) {
+    const auto [it, is_new] = located_.try_emplace({written, absolute});
+    if (is_new) {
+      const ImagePointer pointer{name_, written, absolute, ""};
+      it->second = likely_image(pointer, search_);
+      pointers_.try_emplace(it->second, pointer);
+    }
     return it->second;
   }
 
   const Json& root_;
   std::string name_;
-  fs::path directory_;
+  ImageSearch search_;
   std::map<std::int64_t, std::size_t> users_, taken_; ///< experiments per image set
   std::map<std::int64_t, std::shared_ptr<const models::Detector>> detectors_;
   std::unordered_map<Json, std::shared_ptr<const models::Detector>> distinct_;
   std::map<std::int64_t, std::vector<ImageSource>> sources_;
-  std::map<std::string, std::string> located_;
+  std::map<std::pair<std::string, std::string>, std::string> located_; ///< by written, absolute
+  std::map<std::string, ImagePointer> pointers_;
 };
 
-} // namespace
-
-std::vector<Experiment> parse_experiments(const std::string& text, const std::string& name) {
+PointedExperiments parse_pointed(const std::string& text, const std::string& name,
+                                 const ImageSearch& search) {
   Json root;
   try {
     root = Json::parse(text);
   } catch (const Json::parse_error& error) {
     core::fail("{} is no JSON ({})", name, error.what());
   }
-  return ListReader(root, name).read();
+  ListReader reader(root, name, search);
+  std::vector<Experiment> experiments = reader.read();
+  return {std::move(experiments), reader.take_pointers()};
+}
+
+} // namespace
+
+std::vector<Experiment> parse_experiments(const std::string& text, const std::string& name) {
+  return parse_pointed(text, name, {}).experiments;
+}
+
+PointedExperiments parse_pointed_experiments(const std::string& text, const std::string& path,
+                                             const ImageSearch& search) {
+  return parse_pointed(text, path, search);
 }
 
 std::vector<Experiment> read_experiments(const std::string& path) {

@@ -9,15 +9,21 @@
 #include "replaced_geometry.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/io/image_finder.hpp"
 
 namespace kilobragg::io {
 
 std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset) {
+  return open_images(path, dataset, {});
+}
+
+std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset,
+                                         const ImageSearch& search) {
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return open_nxmx(path, dataset);
   case FileKind::experiments:
-    return open_experiments(path);
+    return open_experiments(path, search);
   case FileKind::cbf:
     return open_cbf(path);
   case FileKind::unknown:
@@ -33,7 +39,9 @@ ImageDescription describe_single_image(const std::string& path) {
 std::unique_ptr<ImageReader> open_described(const ImageDescription& description) {
   const Json source = unpack_json(description.source);
   if (source.at("kind") == "nxmx") return open_described_nxmx(description);
-  auto reader = open_images(source.at("path"), source.at("dataset"));
+  auto reader = source.at("kind") == "experiments"
+                    ? open_described_experiments(description)
+                    : open_images(source.at("path"), source.at("dataset"));
   if (description.geometry.empty()) return reader;
   const DescribedGeometry geometry = unpack_geometry(description.geometry);
   core::require(reader->layout()->size == geometry.layout->size,

@@ -7,6 +7,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/record_log.hpp"
 
+#include <optional>
 #include <unordered_map>
 
 namespace kilobragg::io {
@@ -124,5 +125,49 @@ ShardSummary read_shard_digests(const std::string& path,
         visit(unpack_digest(record.payload, name));
       });
 }
+
+struct ShardReader::State {
+  std::string path;
+  std::vector<DetectorPointer> detectors;
+  std::optional<core::RecordLogReader> log;
+
+  void add_detector(std::string text, const std::string& name, DetectorPool& pool) {
+    DetectorPointer& shared = pool[text];
+    if (!shared) shared = parse_detector(text, name);
+    detectors.push_back(shared);
+  }
+};
+
+ShardReader::ShardReader(std::string path)
+    : state_(std::make_unique<State>()) {
+  state_->path = std::move(path);
+}
+ShardReader::~ShardReader() = default;
+ShardReader::ShardReader(ShardReader&&) noexcept = default;
+
+ShardSummary ShardReader::scan(
+    DetectorPool& pool,
+    const std::function<void(std::uint64_t offset, const models::StillResult& head)>& visit) {
+  State& s = *state_;
+  return scan_shard(
+      s.path,
+      [&](const core::Record& record, const std::string& name) {
+        s.add_detector(text_of(record.payload), name, pool);
+      },
+      [&](const core::Record& record, const std::string& name) {
+        visit(record.offset, unpack_still_head(record.payload, name, s.detectors));
+      });
+}
+
+models::StillResult ShardReader::read(std::uint64_t offset) {
+  State& s = *state_;
+  if (!s.log) s.log.emplace(s.path);
+  const core::Record record = s.log->read(offset);
+  const std::string name = fmt::format("the record at byte {} of {}", offset, s.path);
+  core::require(record.type == still_record, "{} is no image", name);
+  return unpack_still(record.payload, name, s.detectors);
+}
+
+void ShardReader::close() { state_->log.reset(); }
 
 } // namespace kilobragg::io

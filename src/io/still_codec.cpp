@@ -306,7 +306,15 @@ bool unpack_part(Unpacker& in, std::string_view key, StillResult& result) {
     unpack_reals(in, result.seconds);
   } else if (key == "processing") {
     result.processing = unpack_processing(in);
-  } else if (key == "spots") {
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Reads the tables and what hangs on them; false for another key.
+bool unpack_tables(Unpacker& in, std::string_view key, StillResult& result) {
+  if (key == "spots") {
     result.spots.spots = unpack_rows(in, spot_fields);
   } else if (key == "pixels") {
     result.spots.pixels = unpack_rows(in, pixel_fields);
@@ -402,6 +410,34 @@ bool unpack_digest_part(Unpacker& in, std::string_view key, StillDigest& digest)
   return true;
 }
 
+using Detectors = std::vector<std::shared_ptr<const Detector>>;
+
+StillResult unpack(std::span<const std::byte> payload, const std::string& name,
+                   const Detectors& detectors, bool tables) {
+  Unpacker in(payload, name);
+  StillResult result;
+  unpack_map(in, [&](std::string_view key) {
+    if (key == "state") {
+      result.state = exit_state_from_word(in.text());
+    } else if (key == "count") {
+      result.count = unpack_int(in);
+    } else if (key == "message") {
+      result.message = in.text();
+    } else if (key == "detector") {
+      if (in.nil()) return true;
+      const std::uint64_t position = in.number();
+      in.check(position < detectors.size(), "a detector that is not there");
+      result.detector = detectors[position];
+    } else {
+      return unpack_part(in, key, result) || (tables && unpack_tables(in, key, result));
+    }
+    return true;
+  });
+  in.check(in.at_end(), "bytes after the record");
+  check_references(in, result);
+  return result;
+}
+
 } // namespace
 
 std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_t> detector) {
@@ -425,29 +461,13 @@ std::vector<std::byte> pack_still(const StillResult& r, std::optional<std::size_
 }
 
 StillResult unpack_still(std::span<const std::byte> payload, const std::string& name,
-                         const std::vector<std::shared_ptr<const Detector>>& detectors) {
-  Unpacker in(payload, name);
-  StillResult result;
-  unpack_map(in, [&](std::string_view key) {
-    if (key == "state") {
-      result.state = exit_state_from_word(in.text());
-    } else if (key == "count") {
-      result.count = unpack_int(in);
-    } else if (key == "message") {
-      result.message = in.text();
-    } else if (key == "detector") {
-      if (in.nil()) return true;
-      const std::uint64_t position = in.number();
-      in.check(position < detectors.size(), "a detector that is not there");
-      result.detector = detectors[position];
-    } else {
-      return unpack_part(in, key, result);
-    }
-    return true;
-  });
-  in.check(in.at_end(), "bytes after the record");
-  check_references(in, result);
-  return result;
+                         const Detectors& detectors) {
+  return unpack(payload, name, detectors, true);
+}
+
+StillResult unpack_still_head(std::span<const std::byte> payload, const std::string& name,
+                              const Detectors& detectors) {
+  return unpack(payload, name, detectors, false);
 }
 
 StillDigest unpack_digest(std::span<const std::byte> payload, const std::string& name) {

@@ -22,6 +22,11 @@ models::StillResult
 unpack_still(std::span<const std::byte> payload, const std::string& name,
              const std::vector<std::shared_ptr<const models::Detector>>& detectors);
 
+/// The same without spots, pixels and lattices, which are passed over.
+models::StillResult
+unpack_still_head(std::span<const std::byte> payload, const std::string& name,
+                  const std::vector<std::shared_ptr<const models::Detector>>& detectors);
+
 /// The same record without its tables. Throws core::Error naming `name` on what cannot be read; what
 /// tables hold is not checked.
 StillDigest unpack_digest(std::span<const std::byte> payload, const std::string& name);

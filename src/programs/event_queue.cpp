@@ -208,7 +208,7 @@ EventQueue::Described& EventQueue::describe(std::uint32_t source) {
       described_.push_front(std::move(described));
       return described_.front();
     }
-    auto reader = io::open_images(from.path, from.dataset);
+    auto reader = io::open_images(from.path, from.dataset, options_.input.image_search());
     if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
     io::ImageDescription description = reader->describe();
     const std::string before = done_.content_id(absolute(from.path), from.dataset);

@@ -23,6 +23,13 @@ void declare_input(OptionSet& set, InputOptions& input) {
   set.add("input.max_images", input.max_images, "Process only so many images.");
   set.add("input.reference_geometry", input.reference_geometry,
           "Take the positions of the panels from this .expt instead of from the images.");
+  set.add("input.map", input.maps,
+          "old=new: images of an .expt whose paths begin with old now lie at new; several times.");
+  set.add("input.search_path", input.search_paths,
+          "A folder in which to look for images that are not where an .expt says, by name and by "
+          "name with the folders above; several times.");
+  set.add_flag("--map", "input.map",
+               "old=new: images of an .expt that lay below old now lie below new");
   set.add("input.ignore_gain_mismatch", input.ignore_gain_mismatch,
           "Go on although both the detector model and spotfinder.threshold.dispersion.gain give a "
           "gain other than 1.");
@@ -74,6 +81,8 @@ void declare_output(OptionSet& set, OutputOptions& output) {
       "Save where every frame lies, to the byte, as a file named *.kbi: as an input it starts a "
       "run that need not look for them.");
   set.add_flag("--write-index", "output.write_index", "Save where every frame lies.");
+  set.add("output.stream_filename", output.stream,
+          "One CrystFEL stream of all images, in order of file and frame. None: not written.");
   set.add("mp.debug.output_debug_logs", output.debug_logs,
           "Each rank writes debug/debug_<rank>.txt with a line per step of each image: host, tag, "
           "timestamp, state, message.");
@@ -311,6 +320,15 @@ void require_file(const std::string& path, const char* option) {
                 path, option);
 }
 
+void require_search(const InputOptions& input) {
+  input.image_search();
+  for (const std::string& folder : input.search_paths)
+    core::require(std::filesystem::is_directory(folder),
+                  "the folder '{}' of input.search_path cannot be opened (there is no such folder) "
+                  "is the path right?",
+                  folder);
+}
+
 /// The file of "file.h5:/path/of/dataset".
 std::string without_dataset(const std::string& mask) { return mask.substr(0, mask.find(":/")); }
 
@@ -377,6 +395,13 @@ struct Problems {
 
 } // namespace
 
+io::ImageSearch InputOptions::image_search() const {
+  io::ImageSearch search;
+  for (const std::string& map : maps) search.maps.push_back(io::parse_path_map(map));
+  search.folders = search_paths;
+  return search;
+}
+
 void StillsOptions::declare(OptionSet& set) {
   declare_input(set, input);
   declare_dispatch(set, still, input);
@@ -442,6 +467,7 @@ std::vector<std::string> StillsOptions::problems() const {
   all.collect([&] { require_file(without_dataset(integration_mask), "integration.lookup.mask"); });
   all.collect([&] { require_file(input.reference_geometry, "input.reference_geometry"); });
   all.collect([&] { require_file(input.file_list, "input.file_list"); });
+  all.collect([&] { require_search(input); });
   all.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
   all.collect([&] { validate_known_symmetry(*this); });
   const auto& hits = still.hit_finder;

@@ -17,6 +17,7 @@
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/lookup_mask.hpp"
 #include "kilobragg/io/reference_geometry.hpp"
+#include "kilobragg/io/stream_writer.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
@@ -95,7 +96,8 @@ std::unique_ptr<io::ImageReader> first_readable(const InputOptions& input) {
   for (io::EventIndexBuilder builder(input_paths(input)); builder.step(index);) {
     if (index.sources.empty()) continue;
     try {
-      return io::open_images(index.sources.back().path, index.sources.back().dataset);
+      return io::open_images(index.sources.back().path, index.sources.back().dataset,
+                             input.image_search());
     } catch (const core::Error&) {
       // Its images say so, each in its exit state.
     }
@@ -218,6 +220,18 @@ int exit_status(const report::RunSummary& total, const Distribution& events) {
   return unread > 0 && unread == total.accounted() ? status_nothing_read : status_ok;
 }
 
+/// One CrystFEL stream of all shards, if asked for.
+void write_stream(const StillsOptions& options) {
+  if (options.output.stream.empty()) return;
+  io::StreamOptions stream;
+  if (options.has_cell) stream.unit_cell = options.still.indexing.unit_cell;
+  if (options.has_space_group) stream.space_group = options.still.indexing.space_group;
+  const auto written =
+      io::write_stream(shards_in(options.output.directory), options.output.stream, stream);
+  core::log_info("Wrote {} crystals of {} images to {}", written.crystals, written.images,
+                 fmt::join(written.files, ", "));
+}
+
 void say_stopped(const Distribution& events, const report::RunSummary& total) {
   core::log_warning("The run has not ended ({}): {} of {}{} images were processed. Give the same "
                     "command with --resume to go on.",
@@ -286,7 +300,10 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
                    report::format_summary(total, first.events.queue().known(), elapsed, ranks));
   if (!options.output.write_index.empty() && !first.events.queue().growing())
     io::save_event_index(first.events.queue().index(), options.output.write_index);
-  if (status == status_stopped) say_stopped(first.events, total);
+  if (status == status_stopped)
+    say_stopped(first.events, total);
+  else
+    write_stream(options);
   first.monitor.finish(
       status == status_stopped ? report::SessionState::Stopped : report::SessionState::Finished,
       status == status_stopped ? std::vector<std::string>() : shards_in(options.output.directory));

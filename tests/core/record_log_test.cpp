@@ -10,8 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 namespace kilobragg::core {
@@ -73,6 +75,30 @@ TEST(RecordLog, RoundTripAndReopen) {
   Records longer = sample;
   longer.emplace_back(9, "more");
   EXPECT_EQ(records_of(path), longer);
+}
+
+TEST(RecordLog, SingleRecordsAreReadWhereAScanFoundThem) {
+  const testing::TemporaryFolder folder;
+  const std::string path = sample_log(folder);
+  std::vector<std::uint64_t> offsets;
+  scan_record_log(path, [&](const Record& record) { offsets.push_back(record.offset); });
+  const auto ends = ends_of_records();
+  EXPECT_EQ(offsets, std::vector<std::uint64_t>(ends.begin(), ends.end() - 1));
+  RecordLogReader reader(path);
+  for (const std::size_t i : {2u, 0u, 3u, 1u}) {
+    const Record record = reader.read(offsets[i]);
+    EXPECT_EQ(record.type, sample[i].first);
+    const auto expected = bytes_of(sample[i].second);
+    EXPECT_TRUE(
+        std::equal(record.payload.begin(), record.payload.end(), expected.begin(), expected.end()));
+  }
+  std::filesystem::resize_file(path, ends.back() - 1);
+  EXPECT_THROW(reader.read(offsets[3]), Error);
+  EXPECT_THROW(reader.read(offsets[2] + 1), Error);
+  EXPECT_THROW(reader.read(0), Error);
+  EXPECT_THROW(reader.read(1u << 20), Error);
+  EXPECT_EQ(reader.read(offsets[0]).payload.size(), 6u);
+  EXPECT_THROW(RecordLogReader(folder / "nothing"), Error);
 }
 
 TEST(RecordLog, CutAtEveryByteLosesOnlyTheTornRecord) {

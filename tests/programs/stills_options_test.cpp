@@ -147,5 +147,32 @@ TEST(StillsOptions, LimitsThatNothingCanMeetAreRefused) {
   EXPECT_EQ(refusal(spots_only + "filter.d_min=2\nfilter.d_max=10"), "accepted");
 }
 
+TEST(StillsOptions, MovedImages) {
+  Parsed parsed("input.map = /old=/new\ninput { map = /a b=/c=d\n search_path = / }\n");
+  const io::ImageSearch search = parsed.options.input.image_search();
+  ASSERT_EQ(search.maps.size(), 2u);
+  EXPECT_EQ(search.maps[0], std::make_pair(std::string("/old"), std::string("/new")));
+  EXPECT_EQ(search.maps[1], std::make_pair(std::string("/a b"), std::string("/c=d")));
+  EXPECT_EQ(search.folders, std::vector<std::string>{"/"});
+  Parsed again(parsed.set.to_phil());
+  EXPECT_EQ(again.options.input.maps, parsed.options.input.maps);
+
+  Parsed flagged;
+  const char* const line[] = {"stills_process", "--map", "/old=/new", "--map=/a=/b", "x.expt"};
+  EXPECT_EQ(core::parse_command_line(5, line, flagged.set).inputs,
+            std::vector<std::string>{"x.expt"});
+  EXPECT_EQ(flagged.options.input.maps, (std::vector<std::string>{"/old=/new", "/a=/b"}));
+
+  const std::string symmetry = "unit_cell=77 77 37 90 90 90\nspace_group=P43212\n";
+  EXPECT_TRUE(has(refusal(symmetry + "input.map=/old"), "/old"));
+  EXPECT_TRUE(has(refusal(symmetry + "input.search_path=/no/such"), "input.search_path"));
+}
+
+TEST(StillsOptions, StreamsAreWrittenOnRequest) {
+  EXPECT_EQ(Parsed().options.output.stream, "");
+  EXPECT_EQ(Parsed("output.stream_filename=a.stream").options.output.stream, "a.stream");
+  EXPECT_EQ(Parsed("output.stream_filename=None").options.output.stream, "");
+}
+
 } // namespace
 } // namespace kilobragg::programs

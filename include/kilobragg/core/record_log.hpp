@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -13,6 +14,7 @@ namespace kilobragg::core {
 struct Record {
   std::uint32_t type = 0;
   std::span<const std::byte> payload;
+  std::uint64_t offset = 0; ///< where its frame begins in the file
 };
 
 /// What a scan of a log found. The layout to the byte is in docs/shard-format.md.
@@ -28,6 +30,22 @@ struct LogSummary {
 /// cannot be read or is no record log.
 LogSummary scan_record_log(const std::string& path,
                            const std::function<void(const Record&)>& visit);
+
+/// Reads single records at offsets that a scan gave.
+class RecordLogReader {
+public:
+  /// Opens `path`. Throws core::Error.
+  explicit RecordLogReader(std::string path);
+  ~RecordLogReader();
+  RecordLogReader(RecordLogReader&&) noexcept;
+  /// The payload lives until the next call. Throws core::Error naming file and offset if no whole
+  /// record is there.
+  Record read(std::uint64_t offset);
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Appends records. One process at a time: the file is locked where the file system can.
 class RecordLogWriter {

@@ -12,6 +12,8 @@
 
 namespace kilobragg::io {
 
+struct ImageSearch;
+
 /// A file (or master file) of images with its geometry. Not shared between threads.
 class ImageReader {
 public:
@@ -57,6 +59,9 @@ public:
 /// Chooses the reader by content: HDF5 (NXmx, DECTRIS master), CBF (miniCBF, imgCIF) or .expt.
 /// `dataset` picks one of several; empty = the signal of the default entry. Throws core::Error.
 std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset = {});
+/// The same; images that an .expt points at are looked for as `search` says (image_finder.hpp).
+std::unique_ptr<ImageReader> open_images(const std::string& path, const std::string& dataset,
+                                         const ImageSearch& search);
 
 /// A reader of what was described, which gives the same frames; beam() gives the first frame's
 /// wavelength and flux where they differ: shot() of the describing reader has the others. HDF5 files

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace kilobragg::io {
@@ -69,6 +70,31 @@ struct StillDigest {
 /// read_shard for digests: little more than reading the bytes, since tables are passed over.
 ShardSummary read_shard_digests(const std::string& path,
                                 const std::function<void(StillDigest&&)>& visit);
+
+/// Detectors by the JSON text of their records; lets several shards share equal ones.
+using DetectorPool = std::unordered_map<std::string, std::shared_ptr<const models::Detector>>;
+
+/// One shard read in any order: a scan gives the offsets, each image is read at its own. Memory does
+/// not grow with the number of images.
+class ShardReader {
+public:
+  explicit ShardReader(std::string path);
+  ~ShardReader();
+  ShardReader(ShardReader&&) noexcept;
+  /// Calls `visit` for each image in order with the offset of its record and all of the image but
+  /// spots, pixels and lattices. To be called once, before read(). Throws as read_shard() does.
+  ShardSummary
+  scan(DetectorPool& pool,
+       const std::function<void(std::uint64_t offset, const models::StillResult& head)>& visit);
+  /// The image at an offset that scan() gave. Throws core::Error if the shard is not as it was. Keeps
+  /// the file open until close().
+  models::StillResult read(std::uint64_t offset);
+  void close();
+
+private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Which composite files to write (output.strong_filename and so on; empty = none).
 struct CompositeNames {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kilobragg/core/options.hpp"
+#include "kilobragg/io/image_finder.hpp"
 #include "kilobragg/pipeline/process_still.hpp"
 
 #include <map>
@@ -15,10 +16,14 @@ namespace kilobragg::programs {
 struct InputOptions {
   std::vector<std::string> paths; ///< positional arguments
   std::vector<std::string> globs, image_tags;
+  std::vector<std::string> maps, search_paths; ///< where moved images are
   std::string file_list, reference_geometry;
   bool show_image_tags = false, ignore_gain_mismatch = false;
   std::optional<int> max_images;
   int process_percent = 100; ///< dispatch.process_percent
+
+  /// Where to look for images of an .expt. Throws core::Error for a map that is none.
+  io::ImageSearch image_search() const;
 };
 
 /// geometry.*
@@ -33,6 +38,7 @@ struct OutputOptions {
   std::string strong = "%s_strong.refl", indexed = "%s_indexed.refl";
   std::string refined = "%s_refined.expt";
   std::string integrated = "%s_integrated.refl", integrated_experiments = "%s_integrated.expt";
+  std::string stream; ///< one for the run; empty = not written
   bool debug_logs = false;
   bool ledger = true;      ///< output.ledger
   std::string write_index; ///< event index to save, empty = none
