@@ -232,6 +232,52 @@ TEST_F(StillsInputs, ListsFindImagesThatMovedWithThem) {
   for (const auto& [key, still] : first) expect_same(still, again.at(key));
 }
 
+TEST_F(StillsInputs, ImagesThatMovedAloneAreFoundByAMapOrASearch) {
+  fs::create_directories(path("depot"));
+  fs::copy_file(path("good.h5"), path("depot/alone.h5"));
+  const auto first = process(path("depot/alone.h5"), "alone");
+  fs::rename(path("depot"), path("attic"));
+  const std::string list = known_symmetry + path("alone/idx-0000_integrated.expt");
+  const auto lost = run(list + " output_dir=" + path("lost"));
+  EXPECT_EQ(lost.status, 3) << lost.out;
+  EXPECT_TRUE(has(lost.out, path("depot/alone.h5"))) << lost.out;
+  const std::string map = " --map " + path("depot") + "=" + path("attic");
+  const std::string search = " input.search_path=" + path("attic");
+  for (const auto& [how, name] : {std::pair(map, "mapped"), std::pair(search, "searched")}) {
+    const auto found = run(list + how + " output_dir=" + path(name), 2);
+    ASSERT_EQ(found.status, 0) << found.out;
+    const auto again = results(path(name));
+    ASSERT_EQ(again.size(), first.size());
+    for (const auto& [key, still] : first) expect_same(still, again.at(key));
+  }
+  io::NxmxLayout layout; // another image under the same name
+  layout.detector = testing::drawn_detector();
+  layout.frames = 1;
+  io::NxmxWriter writer(path("attic/alone.h5"), layout);
+  writer.write_frame(0, testing::draw_still(99, true).pixels, 1.3);
+  writer.close();
+  const auto other = run(list + map + " output_dir=" + path("other"));
+  EXPECT_EQ(other.status, 3) << other.out;
+  EXPECT_TRUE(has(other.out, "content id")) << other.out;
+  EXPECT_TRUE(has(other.out, path("attic/alone.h5"))) << other.out;
+}
+
+TEST_F(StillsInputs, OneStreamWhateverTheNumberOfRanks) {
+  std::vector<std::string> streams;
+  for (const int ranks : {1, 3}) {
+    const std::string out = path("stream_" + std::to_string(ranks));
+    const std::string file = out + ".stream";
+    const auto finished = run(known_symmetry + path("good.h5") + " output_dir=" + out +
+                                  " output.stream_filename=" + file,
+                              ranks);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    streams.push_back(core::read_text_file(file));
+  }
+  EXPECT_TRUE(has(streams[0], "CrystFEL stream format 2.3"));
+  EXPECT_TRUE(has(streams[0], "--- Begin crystal"));
+  EXPECT_EQ(streams[0], streams[1]);
+}
+
 TEST_F(StillsInputs, TwoGainsAreRefusedUnlessMeant) {
   process(path("good.h5"), "one_gain");
   std::string text = core::read_text_file(path("one_gain/idx-0000_refined.expt"));
