@@ -53,8 +53,7 @@ std::optional<Indexed> indexed(const Picture& picture) {
 std::string to_memory(png_image image, const void* pixels, const void* palette) {
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
   std::string bytes(size, '\0');
-  const int written =
-      png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels, 0, palette);
+  const int written = png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels, 0, palette);
   core::require(written != 0, "cannot encode a picture ({})", image.message);
   bytes.resize(size);
   return bytes;

@@ -5,6 +5,7 @@
 #include "report_parts.hpp"
 
 #include "kilobragg/core/files.hpp"
+#include "kilobragg/report/axis.hpp"
 #include "kilobragg/report/html_text.hpp"
 #include "kilobragg/report/load_report.hpp"
 
@@ -37,13 +38,17 @@ std::string headline(const ReportData& data) {
                      tile(with_spaces(data.lattices), "lattices") +
                      tile(with_spaces(data.reflections), "reflections");
   const double rate = data.seconds > 0 ? static_cast<double>(images) / data.seconds : 0;
-  text += tile(rate > 0 ? fmt::format("{:.{}f}", rate, rate < 10 ? 2 : rate < 100 ? 1 : 0) : "–",
+  text += tile(rate > 0 ? fmt::format("{:.{}f}", rate,
+                                      rate < 10    ? 2
+                                      : rate < 100 ? 1
+                                                   : 0)
+                        : "–",
                rate > 0 ? fmt::format("images per second on {} rank{}, {}", data.ranks,
                                       data.ranks == 1 ? "" : "s", duration_text(data.seconds))
                         : "images per second (times unknown)");
   const Spread& d_min = data.d_min_spots.spread;
   text += tile(d_min.count > 0 ? fmt::format("{:.2f} Å", d_min.median) : "–",
-               "resolution: median over indexed images of the d that 95 % of the spots exceed");
+               "resolution of the spots, median of the indexed images");
   if (data.lattices > 0)
     text += tile(median_cell_text(data),
                  fmt::format("median cell, {}", escape_html(data.space_group)), true);
@@ -86,10 +91,11 @@ std::string exit_states(const ReportData& data) {
   for (const std::string& problem : data.problems)
     text += "<p class=\"bad\">" + escape_html(problem) + "</p>\n";
   return text +
-         fmt::format(R"(<table id="exit-states"><thead><tr><th>exit state</th><th class="n">images</th><th class="n">share</th><th></th></tr></thead><tbody>
+         fmt::format(
+             R"(<table id="exit-states"><thead><tr><th>exit state</th><th class="n">images</th><th class="n">share</th><th></th></tr></thead><tbody>
 {}<tr class="sum"><td>sum</td><td class="n">{}</td><td class="n"></td><td></td></tr></tbody></table>
 )",
-                     rows, with_spaces(data.images()));
+             rows, with_spaces(data.images()));
 }
 
 std::string sessions_table(const ReportData& data) {
@@ -101,10 +107,11 @@ std::string sessions_table(const ReportData& data) {
         escape_html(session.started), session.seconds > 0 ? duration_text(session.seconds) : "–",
         session.ranks, escape_html(session.host), escape_html(session.state),
         escape_html(session.version));
-  return fmt::format(R"(<table><thead><tr><th>started (UTC)</th><th>wall time</th><th class="n">ranks</th><th>host</th><th>state</th><th>version</th></tr></thead><tbody>
+  return fmt::format(
+      R"(<table><thead><tr><th>started (UTC)</th><th>wall time</th><th class="n">ranks</th><th>host</th><th>state</th><th>version</th></tr></thead><tbody>
 {}</tbody></table>
 )",
-                     rows);
+      rows);
 }
 
 std::string provenance(const ReportData& data) {
@@ -148,6 +155,7 @@ std::string render_html(const ReportData& data) {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{0} - KiloBragg</title>
 <link rel="icon" href="data:,">
 <style>{1}</style>

@@ -7,16 +7,21 @@ Outcome outcome_of(models::ExitState state) {
   using models::ExitState;
   switch (state) {
   case ExitState::NotEnoughSpots:
-  case ExitState::TooManySpots: return Outcome::NoHit;
+  case ExitState::TooManySpots:
+    return Outcome::NoHit;
   case ExitState::SpotfindingOk:
-  case ExitState::IndexingFailed: return Outcome::NotIndexed;
+  case ExitState::IndexingFailed:
+    return Outcome::NotIndexed;
   case ExitState::IndexOk:
   case ExitState::RefineFailed:
-  case ExitState::IntegrateFailed: return Outcome::Indexed;
-  case ExitState::IntegrateOk: return Outcome::Integrated;
+  case ExitState::IntegrateFailed:
+    return Outcome::Indexed;
+  case ExitState::IntegrateOk:
+    return Outcome::Integrated;
   case ExitState::PreprocessException:
   case ExitState::SpotfindingException:
-  case ExitState::Timeout: break;
+  case ExitState::Timeout:
+    break;
   }
   return Outcome::Failed;
 }

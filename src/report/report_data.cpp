@@ -2,6 +2,7 @@
 #include "kilobragg/report/report_data.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace kilobragg::report {
@@ -13,12 +14,25 @@ void RateBin::add(Outcome outcome) {
   integrated += outcome == Outcome::Integrated;
 }
 
-void RateSeries::add(double position, Outcome outcome) {
-  if (bins.empty()) return;
+void RateBin::add(const RateBin& counts) {
+  images += counts.images;
+  hits += counts.hits;
+  indexed += counts.indexed;
+  integrated += counts.integrated;
+}
+
+RateBin& RateSeries::at(double position) {
   const double width = bins.front().to - bins.front().from;
-  const auto bin = static_cast<std::int64_t>((position - bins.front().from) / width);
-  const auto last = static_cast<std::int64_t>(bins.size()) - 1;
-  bins[static_cast<std::size_t>(std::clamp<std::int64_t>(bin, 0, last))].add(outcome);
+  const double bin = std::floor((position - bins.front().from) / width);
+  return bins[static_cast<std::size_t>(std::clamp(bin, 0.0, double(bins.size() - 1)))];
+}
+
+void RateSeries::add(double position, Outcome outcome) {
+  if (!bins.empty()) at(position).add(outcome);
+}
+
+void RateSeries::add(double position, const RateBin& counts) {
+  if (!bins.empty()) at(position).add(counts);
 }
 
 RateSeries RateSeries::over(double end, std::int64_t images, int most, int least_images) {

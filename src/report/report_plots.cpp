@@ -92,10 +92,9 @@ std::string throughput_figure(const ReportData& data) {
 }
 
 double highest(const Histogram& histogram) {
-  return histogram.counts.empty()
-             ? 0
-             : static_cast<double>(
-                   *std::max_element(histogram.counts.begin(), histogram.counts.end()));
+  return histogram.counts.empty() ? 0
+                                  : static_cast<double>(*std::max_element(histogram.counts.begin(),
+                                                                          histogram.counts.end()));
 }
 
 std::string outside_text(std::int64_t below, std::int64_t above) {
@@ -194,8 +193,7 @@ std::string lattices_figure(const ReportData& data) {
   Axis x{histogram.lo, histogram.hi, "lattices in an image", {}};
   for (std::size_t i = 0; i < histogram.counts.size(); ++i)
     x.ticks.push_back({static_cast<double>(i), std::to_string(i)});
-  SvgPlot plot({}, std::move(x), round_ends(0, highest(histogram), "images"),
-               "Lattices per image");
+  SvgPlot plot({}, std::move(x), round_ends(0, highest(histogram), "images"), "Lattices per image");
   std::vector<double> base;
   plot.bars(histogram, base, "#0072b2", "images");
   return figure("Lattices per image", plot.text());
@@ -215,8 +213,8 @@ std::string percent_text(std::int64_t part, std::int64_t whole) {
 std::string median_cell_text(const ReportData& data) {
   const auto median = [&data](std::size_t i) { return data.cell[i].spread.median; };
   return fmt::format("{:.2f} {:.2f} {:.2f} Å, {:.4g} {:.4g} {:.4g}°", median(0), median(1),
-                     median(2), std::round(100 * median(3)) / 100, std::round(100 * median(4)) / 100,
-                     std::round(100 * median(5)) / 100);
+                     median(2), std::round(100 * median(3)) / 100,
+                     std::round(100 * median(4)) / 100, std::round(100 * median(5)) / 100);
 }
 
 std::string rate_figures(const ReportData& data) {
@@ -227,8 +225,9 @@ std::string rate_figures(const ReportData& data) {
                         "Rates against time", "seconds", true);
   }
   const double images = data.over_images.bins.back().to;
-  text += rate_figure(data, data.over_images, number_axis(0, images, "image, in the order of inputs"),
-                      "Rates against image number", "images", false);
+  text +=
+      rate_figure(data, data.over_images, number_axis(0, images, "image, in the order of inputs"),
+                  "Rates against image number", "images", false);
   if (data.seconds > 0 && !data.over_time.bins.empty())
     text += throughput_figure(data);
   else

@@ -63,11 +63,11 @@ tr.sum td{border-top:2px solid #1b2127;font-weight:600}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f6f9;padding:.8em;font-size:.85em;margin:.5em 0}
 details{margin:.6em 0}
 summary{cursor:pointer;font-weight:600}
-@media (min-width:560px){.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}.tile.long{grid-column:span 2}}
+@media (min-width:560px){.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}}
 @media (min-width:700px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}
  .wide{display:block}.narrow{display:none}}
 @media (min-width:1400px){.grid{grid-template-columns:repeat(3,minmax(0,1fr))}
- .tiles{grid-template-columns:repeat(8,minmax(0,1fr))}.columns{columns:2;column-gap:3em}
+ .tiles{grid-template-columns:repeat(10,minmax(0,1fr))}.tile.long{grid-column:span 2}.columns{columns:2;column-gap:3em}
  .columns>*{break-inside:avoid}}
 @media print{h2{break-after:avoid}figure,tr{break-inside:avoid}}
 )";

@@ -1,6 +1,7 @@
 // Tables of times, and the images with their spots.
 #include "report_parts.hpp"
 
+#include "kilobragg/report/axis.hpp"
 #include "kilobragg/report/html_text.hpp"
 
 #include <fmt/format.h>
@@ -26,10 +27,11 @@ std::string steps_table(const ReportData& data) {
         100 * step.total / total);
     rows += '\n';
   }
-  return fmt::format(R"(<div><h3>Time of the steps</h3><table><thead><tr><th>step</th><th class="n">images</th><th class="n">mean (ms)</th><th class="n">median</th><th class="n">99 %</th><th class="n">share</th><th></th></tr></thead><tbody>
+  return fmt::format(
+      R"(<div><h3>Time of the steps</h3><table><thead><tr><th>step</th><th class="n">images</th><th class="n">mean (ms)</th><th class="n">median</th><th class="n">99 %</th><th class="n">share</th><th></th></tr></thead><tbody>
 {}</tbody></table></div>
 )",
-                     rows);
+      rows);
 }
 
 std::string slowest_table(const ReportData& data) {
@@ -40,17 +42,21 @@ std::string slowest_table(const ReportData& data) {
         R"(<tr><td>{}</td><td>{}</td><td class="n">{}</td><td>{}</td><td class="n">{}</td></tr>)",
         escape_html(image.tag), escape_html(image.state), image.rank, escape_html(image.host),
         duration_text(image.seconds));
-  return fmt::format(R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n">rank</th><th>host</th><th class="n">time</th></tr></thead><tbody>
+  return fmt::format(
+      R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n">rank</th><th>host</th><th class="n">time</th></tr></thead><tbody>
 {}</tbody></table></div>
 )",
-                     rows);
+      rows);
 }
 
 const char* heading(FrameKind kind) {
   switch (kind) {
-  case FrameKind::Best: return "Best: many reflections, small RMSD";
-  case FrameKind::NotIndexed: return "Hit with most spots, not indexed";
-  case FrameKind::LargestRmsd: break;
+  case FrameKind::Best:
+    return "Best: many reflections, small RMSD";
+  case FrameKind::NotIndexed:
+    return "Hit with most spots, not indexed";
+  case FrameKind::LargestRmsd:
+    break;
   }
   return "Largest RMSD";
 }
@@ -59,9 +65,9 @@ std::string frame_caption(const FrameShown& frame) {
   std::string text = fmt::format("{}: {}, {} spots", escape_html(frame.tag),
                                  escape_html(frame.state), with_spaces(frame.spots));
   if (frame.lattices > 0)
-    text += fmt::format(", {} lattice{}, RMSD {:.2f} px, {} reflections", frame.lattices,
-                        frame.lattices == 1 ? "" : "s", frame.rmsd_px,
-                        with_spaces(frame.reflections));
+    text +=
+        fmt::format(", {} lattice{}, RMSD {:.2f} px, {} reflections", frame.lattices,
+                    frame.lattices == 1 ? "" : "s", frame.rmsd_px, with_spaces(frame.reflections));
   if (frame.d_min > 0) text += fmt::format(", spots to {:.2f} Å", frame.d_min);
   return text + fmt::format(" <span class=\"quiet\">({})</span>", escape_html(frame.path));
 }

@@ -23,8 +23,7 @@ SvgPlot::SvgPlot(const PlotSize& size, Axis x, Axis y, std::string description)
     , description_(std::move(description)) {}
 
 double SvgPlot::x(double value) const {
-  return size_.left +
-         (value - x_.lo) / (x_.hi - x_.lo) * (size_.width - size_.left - size_.right);
+  return size_.left + (value - x_.lo) / (x_.hi - x_.lo) * (size_.width - size_.left - size_.right);
 }
 
 double SvgPlot::y(double value) const {
@@ -100,12 +99,11 @@ std::string SvgPlot::axes() const {
     lines += fmt::format("M{} {}H{}", short_number(size_.left), short_number(y(tick.at)),
                          short_number(right));
     labels += fmt::format(R"(<text x="{}" y="{}" text-anchor="end">{}</text>)",
-                          short_number(size_.left - 6), short_number(y(tick.at) + 4.5),
-                          tick.label);
+                          short_number(size_.left - 6), short_number(y(tick.at) + 4.5), tick.label);
   }
   const double middle = 0.5 * (size_.top + bottom);
   return fmt::format(
-      R"(<path class="grid" d="{}"/><path class="axis" d="{}M{} {}H{}"/>{}<text class="title" x="{}" y="{}" text-anchor="middle">{}</text><text class="title" transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>)",
+      R"svg(<path class="grid" d="{}"/><path class="axis" d="{}M{} {}H{}"/>{}<text class="title" x="{}" y="{}" text-anchor="middle">{}</text><text class="title" transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>)svg",
       lines, grid, short_number(size_.left), short_number(bottom), short_number(right), labels,
       short_number(0.5 * (size_.left + right)), short_number(size_.height - 6),
       escape_html(x_.title), short_number(middle), escape_html(y_.title));

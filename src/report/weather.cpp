@@ -45,6 +45,7 @@ void WeatherMap::add(const WeatherImage& image) {
   if (image.rank < 0 || image.rank >= ranks_) return;
   ++added_;
   busy_seconds_ += image.total();
+  root_worked_ |= image.rank == 0;
   if (!is_grid()) {
     images_.push_back(image);
     return;
@@ -65,15 +66,17 @@ void WeatherMap::spread(std::vector<float>& cells, std::size_t kinds, std::size_
   const int first = std::clamp(static_cast<int>(from / width), 0, columns_ - 1);
   const int last = std::clamp(static_cast<int>(to / width), 0, columns_ - 1);
   for (int column = first; column <= last; ++column) {
-    const double overlap =
-        std::min(to, (column + 1) * width) - std::max(from, column * width);
+    const double overlap = std::min(to, (column + 1) * width) - std::max(from, column * width);
     const auto cell = static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
                       static_cast<std::size_t>(column);
     if (overlap > 0) cells[cell * kinds + kind] += static_cast<float>(overlap);
   }
 }
 
-double WeatherMap::busy() const { return std::min(1.0, busy_seconds_ / (duration_ * ranks_)); }
+double WeatherMap::busy() const {
+  const int workers = std::max(1, root_worked_ ? ranks_ : ranks_ - 1);
+  return std::min(1.0, busy_seconds_ / (duration_ * workers));
+}
 
 io::Picture WeatherMap::picture(const std::vector<float>& cells,
                                 const std::vector<const char*>& colours) const {
@@ -82,14 +85,13 @@ io::Picture WeatherMap::picture(const std::vector<float>& cells,
   const std::size_t kinds = colours.size();
   for (int row = 0; row < rows_; ++row) {
     const int ranks_here = std::min(ranks_per_row_, ranks_ - row * ranks_per_row_);
-    const double half = 0.5 * duration_ / columns_ * ranks_here;
+    const double half = 0.4999 * duration_ / columns_ * ranks_here; // sums are rounded
     for (int column = 0; column < columns_; ++column) {
       const auto at = cells.begin() + (static_cast<std::ptrdiff_t>(row) * columns_ + column) *
                                           static_cast<std::ptrdiff_t>(kinds);
       const auto end = at + static_cast<std::ptrdiff_t>(kinds);
       if (std::accumulate(at, end, 0.0) < half) continue;
-      const auto colour =
-          rgb_of(colours[static_cast<std::size_t>(std::max_element(at, end) - at)]);
+      const auto colour = rgb_of(colours[static_cast<std::size_t>(std::max_element(at, end) - at)]);
       const std::ptrdiff_t pixel = static_cast<std::ptrdiff_t>(rows_ - 1 - row) * columns_ + column;
       std::copy(colour.begin(), colour.end(), picture.rgb.begin() + 3 * pixel);
     }

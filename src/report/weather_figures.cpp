@@ -1,9 +1,8 @@
 // Draws the weather plot: one body in units of time and rank, framed for wide and narrow screens.
-#include "kilobragg/report/weather.hpp"
-
 #include "kilobragg/report/html_text.hpp"
 #include "kilobragg/report/outcome.hpp"
 #include "kilobragg/report/svg_plot.hpp"
+#include "kilobragg/report/weather.hpp"
 
 #include <fmt/format.h>
 
@@ -31,8 +30,8 @@ public:
     if (seconds <= 0) return;
     const double width = std::max(seconds * scale_, 1.0);
     const int row = rows_ - 1 - rank;
-    paths_[colour] += fmt::format("M{:.0f} {}.08h{:.0f}v.84h-{:.0f}z", start * scale_, row, width,
-                                  width);
+    paths_[colour] +=
+        fmt::format("M{:.0f} {}.08h{:.0f}v.84h-{:.0f}z", start * scale_, row, width, width);
   }
   std::string text() const {
     std::string all;
@@ -76,10 +75,11 @@ std::string tips(const WeatherMap& weather) {
     for (std::size_t step = 0; step < image.seconds.size(); ++step)
       if (image.seconds[step] > 0)
         times += fmt::format(", {} {}", step_keys()[step].name, duration_text(image.seconds[step]));
-    all += fmt::format(R"(<path d="M{:.0f} {}h{:.0f}v1h-{:.0f}z"><title>image {} on rank {}: {}{}</title></path>)",
-                       image.start * scale, weather.rows() - 1 - image.rank,
-                       std::max(image.total() * scale, 1.0), std::max(image.total() * scale, 1.0),
-                       image.number, image.rank, models::word(image.state), times);
+    all += fmt::format(
+        R"(<path d="M{:.0f} {}h{:.0f}v1h-{:.0f}z"><title>image {} on rank {}: {}{}</title></path>)",
+        image.start * scale, weather.rows() - 1 - image.rank, std::max(image.total() * scale, 1.0),
+        std::max(image.total() * scale, 1.0), image.number, image.rank, models::word(image.state),
+        times);
   }
   return all + "</g>";
 }
@@ -104,7 +104,8 @@ Axis rank_axis(const WeatherMap& weather) {
 std::string framed(const Body& body, const WeatherMap& weather, const PlotSize& size,
                    const std::string& shape, const std::vector<double>& pauses,
                    const std::string& description) {
-  SvgPlot plot(size, time_axis(0, weather.duration(), "time since the start", shape == "wide" ? 12 : 6),
+  SvgPlot plot(size,
+               time_axis(0, weather.duration(), "time since the start", shape == "wide" ? 12 : 6),
                rank_axis(weather), description);
   plot.add(fmt::format(
       R"(<svg x="{}" y="{}" width="{}" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none"><use href="#{}"/></svg>)",
@@ -132,20 +133,20 @@ std::string figure(const Body& body, const WeatherMap& weather, const std::vecto
   wide.width = 1100;
   wide.height = body_height(weather.rows()) + wide.top + wide.bottom;
   narrow.height = std::min(wide.height, 330.0);
-  return fmt::format("<figure class=\"full\" id=\"figure-{}\"><h3>{}</h3>{}\n"
-                     "<svg class=\"store\" aria-hidden=\"true\"><defs><g id=\"{}\">{}</g></defs></svg>\n"
-                     "{}{}<figcaption>{}</figcaption></figure>\n",
-                     body.id, title, key, body.id, body.content,
-                     framed(body, weather, wide, "wide", pauses, title),
-                     framed(body, weather, narrow, "narrow", pauses, title), caption);
+  return fmt::format(
+      "<figure class=\"full\" id=\"figure-{}\"><h3>{}</h3>{}\n"
+      "<svg class=\"store\" aria-hidden=\"true\"><defs><g id=\"{}\">{}</g></defs></svg>\n"
+      "{}{}<figcaption>{}</figcaption></figure>\n",
+      body.id, title, key, body.id, body.content,
+      framed(body, weather, wide, "wide", pauses, title),
+      framed(body, weather, narrow, "narrow", pauses, title), caption);
 }
 
 std::string resolution_note(const WeatherMap& weather) {
   if (!weather.is_grid()) return "Every image is drawn.";
-  const std::string rows =
-      weather.ranks_per_row() == 1
-          ? std::string("one rank")
-          : fmt::format("{} neighbouring ranks", weather.ranks_per_row());
+  const std::string rows = weather.ranks_per_row() == 1
+                               ? std::string("one rank")
+                               : fmt::format("{} neighbouring ranks", weather.ranks_per_row());
   return fmt::format("Each cell is {} over {}; it shows what took most of the time in it.", rows,
                      duration_text(weather.duration() / WeatherMap::most_columns));
 }
@@ -164,7 +165,8 @@ std::string weather_figures(const WeatherMap& weather, const std::vector<double>
   }
   const std::string note = resolution_note(weather);
   return figure(steps, weather, pauses, "Weather: what each rank was doing", legend(step_keys()),
-                fmt::format("White is waiting. Ranks were busy {:.0f} % of the time. {}",
+                fmt::format("White is waiting. {} were busy {:.0f} % of the time. {}",
+                            weather.root_worked() ? "Ranks" : "Rank 0 hands out; the others",
                             100 * weather.busy(), note)) +
          figure(outcomes, weather, pauses, "Weather: what came of it", legend(outcome_keys()),
                 note);

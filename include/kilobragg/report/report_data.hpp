@@ -18,14 +18,19 @@ struct RateBin {
   std::int64_t images = 0, hits = 0, indexed = 0, integrated = 0;
 
   void add(Outcome outcome);
+  void add(const RateBin& counts);
 };
 
 /// Bins of equal width, filled by position.
 struct RateSeries {
   std::vector<RateBin> bins;
   void add(double position, Outcome outcome);
+  void add(double position, const RateBin& counts);
   /// `most` bins over [0, end], fewer if they would hold less than `least_images` on average.
   static RateSeries over(double end, std::int64_t images, int most, int least_images);
+
+private:
+  RateBin& at(double position); ///< bins is not empty
 };
 
 /// A quantity of many images or lattices.
@@ -69,9 +74,9 @@ struct SessionShown {
 };
 
 struct ReportData {
-  std::string title;                            ///< usually the output folder
+  std::string title;                             ///< usually the output folder
   std::string program, version, commit, options; ///< options as phil text
-  std::string state;                            ///< of the run: running, finished, ... or empty
+  std::string state;                             ///< of the run: running, finished, ... or empty
   std::vector<SessionShown> sessions;
   std::int64_t input_files = 0;
   std::vector<std::string> problems; ///< inputs that could not be opened, torn shards, ...
@@ -98,7 +103,7 @@ struct ReportData {
 
   std::vector<FrameShown> frames;
 
-  std::int64_t images() const; ///< sum of exit states
+  std::int64_t images() const;                  ///< sum of exit states
   std::int64_t count_from(Outcome least) const; ///< images that got at least so far
 };
 

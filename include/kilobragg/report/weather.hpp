@@ -43,8 +43,9 @@ public:
   double duration() const { return duration_; }
   const std::vector<WeatherImage>& images() const { return images_; } ///< unless is_grid()
 
-  /// Share of the ranks' time spent in steps, 0 to 1.
+  /// Share of the working ranks' time spent in steps, 0 to 1. Rank 0 of several counts if it worked.
   double busy() const;
+  bool root_worked() const { return root_worked_; }
   /// The grid, rank 0 at the bottom, one picture pixel per cell, in the colours of step_keys() or
   /// outcome_keys().
   io::Picture picture_of_steps() const;
@@ -58,6 +59,7 @@ private:
   int ranks_ = 0, rows_ = 0, ranks_per_row_ = 1, columns_ = 0;
   double duration_ = 1, busy_seconds_ = 0;
   std::int64_t added_ = 0;
+  bool root_worked_ = false;
   std::vector<WeatherImage> images_;
   std::vector<float> step_cells_, outcome_cells_; ///< seconds by row, column, kind
 };
