@@ -29,7 +29,9 @@ std::string tick_label(double value, double step) {
     text.erase(text.find_last_not_of('0') + 1);
     if (text.back() == '.') text.pop_back();
   }
-  return text == "-0" ? "0" : text + suffix;
+  // A negative zero is a zero.
+  if (text.front() == '-' && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);
+  return text + suffix;
 }
 
 /// Widens an empty or impossible range around its middle.

@@ -48,7 +48,7 @@ std::string headline(const ReportData& data) {
                         : "images per second (times unknown)");
   const Spread& d_min = data.d_min_spots.spread;
   text += tile(d_min.count > 0 ? fmt::format("{:.2f} Å", d_min.median) : "–",
-               "resolution of the spots, median of the indexed images");
+               "median resolution of the spots");
   if (data.lattices > 0)
     text += tile(median_cell_text(data),
                  fmt::format("median cell, {}", escape_html(data.space_group)), true);
@@ -103,12 +103,12 @@ std::string sessions_table(const ReportData& data) {
   std::string rows;
   for (const SessionShown& session : data.sessions)
     rows += fmt::format(
-        R"(<tr><td>{}</td><td>{}</td><td class="n">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>)",
+        R"(<tr><td>{}</td><td>{}</td><td class="n opt">{}</td><td class="long opt">{}</td><td>{}</td><td>{}</td></tr>)",
         escape_html(session.started), session.seconds > 0 ? duration_text(session.seconds) : "–",
         session.ranks, escape_html(session.host), escape_html(session.state),
         escape_html(session.version));
   return fmt::format(
-      R"(<table><thead><tr><th>started (UTC)</th><th>wall time</th><th class="n">ranks</th><th>host</th><th>state</th><th>version</th></tr></thead><tbody>
+      R"(<table><thead><tr><th>started (UTC)</th><th>wall time</th><th class="n opt">ranks</th><th class="opt">host</th><th>state</th><th>version</th></tr></thead><tbody>
 {}</tbody></table>
 )",
       rows);

@@ -99,13 +99,15 @@ double highest(const Histogram& histogram) {
 
 std::string outside_text(std::int64_t below, std::int64_t above) {
   if (below + above == 0) return "";
-  return fmt::format(" Not shown: {} below, {} above.", with_spaces(below), with_spaces(above));
+  return fmt::format(" Not shown: {}{}{}.", below > 0 ? with_spaces(below) + " below" : "",
+                     below > 0 && above > 0 ? ", " : "",
+                     above > 0 ? with_spaces(above) + " above" : "");
 }
 
 /// Digits that the spread justifies: two of its own.
 std::string with_digits_of(double value, double spread) {
   const int decimals =
-      spread > 0 ? std::clamp(1 - static_cast<int>(std::floor(std::log10(spread))), 0, 4) : 2;
+      spread > 0 ? std::clamp(1 - static_cast<int>(std::floor(std::log10(spread))), 0, 3) : 2;
   return fmt::format("{:.{}f}", value, decimals);
 }
 
@@ -116,6 +118,9 @@ std::string spread_text(const Spread& spread, const char* unit) {
                      with_digits_of(spread.high, half));
 }
 
+/// Room for the word at the median.
+constexpr double headroom = 1.12;
+
 struct Words {
   std::string title, axis;
   const char* unit;
@@ -125,7 +130,7 @@ struct Words {
 std::string histogram_figure(const Distribution& quantity, const Words& words) {
   const Histogram& histogram = quantity.histogram;
   SvgPlot plot({}, number_axis(histogram.lo, histogram.hi, words.axis),
-               round_ends(0, highest(histogram), words.of_what), words.title);
+               round_ends(0, headroom * highest(histogram), words.of_what), words.title);
   std::vector<double> base;
   plot.bars(histogram, base, "#0072b2", words.of_what);
   if (quantity.spread.median > histogram.lo && quantity.spread.median < histogram.hi)
@@ -149,9 +154,7 @@ constexpr std::array<Parameter, 6> parameters{{{"a", "Cell edge a", "a (Å)", " 
 /// True if symmetry holds the parameter at one value.
 bool is_constant(const Distribution& quantity) {
   return quantity.histogram.below + quantity.histogram.above == 0 &&
-         quantity.spread.high - quantity.spread.low < 1e-4 &&
-         std::count_if(quantity.histogram.counts.begin(), quantity.histogram.counts.end(),
-                       [](auto n) { return n > 0; }) <= 1;
+         quantity.histogram.largest - quantity.histogram.smallest < 1e-4;
 }
 
 /// True if the two have the same counts in the same bins: b of a tetragonal cell repeats a.
@@ -205,9 +208,9 @@ std::string percent_text(std::int64_t part, std::int64_t whole) {
   if (whole <= 0) return "–";
   // Neither "100.0 %" nor "0.0 %" while a single image says otherwise.
   const double value = share(part, whole);
-  if (part > 0 && value < 0.05) return "< 0.1 %";
-  if (part < whole && value >= 99.95) return "> 99.9 %";
-  return fmt::format("{:.1f} %", value);
+  if (part > 0 && value < 0.05) return "< 0.1\u00a0%";
+  if (part < whole && value >= 99.95) return "> 99.9\u00a0%";
+  return fmt::format("{:.{}f}\u00a0%", value, part == 0 || part == whole ? 0 : 1);
 }
 
 std::string median_cell_text(const ReportData& data) {

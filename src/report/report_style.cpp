@@ -16,9 +16,9 @@ p{margin:.3em 0 .7em}
 .quiet{color:#4d5760}
 .tiles{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.6em;margin:1em 0}
 .tile{border-left:.3em solid #0072b2;background:#f3f6f9;padding:.45em .7em .5em;min-width:0}
-.tile b{display:block;font-size:1.6em;line-height:1.2;font-weight:650;overflow-wrap:anywhere}
+.tile b{display:block;font-size:1.5em;white-space:nowrap;line-height:1.2;font-weight:650;overflow-wrap:anywhere}
 .tile.long{grid-column:1/-1}
-.tile.long b{font-size:1.25em}
+.tile.long b{font-size:1.25em;white-space:normal}
 .tile span{display:block;color:#4d5760;font-size:.88em}
 .good,.bad{padding:.5em .7em;border-left:.3em solid}
 .good{border-color:#009e73;background:#eef8f4}
@@ -26,20 +26,22 @@ p{margin:.3em 0 .7em}
 .grid{display:grid;grid-template-columns:minmax(0,1fr);gap:1.6em 2em}
 figure{margin:0;min-width:0}
 figure.full{grid-column:1/-1}
-figcaption{color:#4d5760;font-size:.88em;overflow-wrap:anywhere}
+figcaption{margin-top:.2em;color:#4d5760;font-size:.88em;overflow-wrap:anywhere}
 svg.plot,svg.still{display:block;width:100%;height:auto}
 svg.still{border:1px solid #c9d0d6;background:#fff}
 svg.store{position:absolute;width:0;height:0}
 svg.plot text{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1b2127}
-svg.plot text.mark{font-size:12px;fill:#4d5760}
-.grid path.grid,path.grid{stroke:#e1e5e9;stroke-width:1;fill:none}
+svg.plot text.mark{font-size:12.5px;paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}
+path.grid{stroke:#e1e5e9;stroke-width:1;fill:none}
 path.axis{stroke:#1b2127;stroke-width:1;fill:none}
-path.mark{stroke:#4d5760;stroke-width:1;stroke-dasharray:4 3;fill:none}
+path.mark{stroke:#1b2127;stroke-width:1.2;stroke-dasharray:4 3;fill:none}
 .tip{fill:#000;fill-opacity:0}
 .tip:hover{fill-opacity:.07}
 g.tip:hover{fill-opacity:0}
 g.tip path:hover{fill-opacity:.25}
 .wide{display:none}
+.columns{margin-top:1.6em}
+.columns>div{margin-bottom:1.6em}
 .legend{margin:.1em 0 .3em;font-size:.88em}
 .legend span{display:inline-block;margin-right:1em;white-space:nowrap}
 .legend i{display:inline-block;width:1.1em;height:.8em;margin-right:.35em}
@@ -50,18 +52,20 @@ g.tip path:hover{fill-opacity:.25}
 #show-found:not(:checked)~.grid .found,#show-predicted:not(:checked)~.grid .predicted{display:none}
 input[type=checkbox]{width:1.1em;height:1.1em;vertical-align:-.15em}
 label{margin-right:1.2em}
-.missing{display:flex;align-items:center;justify-content:center;aspect-ratio:1;border:1px dashed #8a949d;
+label+.grid{margin-top:.8em}
+.missing{display:flex;align-items:center;justify-content:center;min-height:9em;border:1px dashed #8a949d;
  padding:1em;color:#4d5760;text-align:center;overflow-wrap:anywhere}
 table{border-collapse:collapse;font-size:.95em;max-width:60em;width:100%}
-th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #e1e5e9;vertical-align:top;
- overflow-wrap:anywhere}
+th,td{text-align:left;padding:.25em .8em .25em 0;border-bottom:1px solid #e1e5e9;vertical-align:top}
+td.long{overflow-wrap:anywhere}
 th{font-weight:600}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal;white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.bar{width:35%;min-width:3.5em;padding-right:0;vertical-align:middle}
 td.bar i{display:block;height:.8em;min-width:1px}
 tr.sum td{border-top:2px solid #1b2127;font-weight:600}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f3f6f9;padding:.8em;font-size:.85em;margin:.5em 0}
 details{margin:.6em 0}
+details[open] summary{margin-bottom:.4em}
 summary{cursor:pointer;font-weight:600}
 @media (min-width:560px){.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}}
 @media (min-width:700px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}
@@ -69,6 +73,7 @@ summary{cursor:pointer;font-weight:600}
 @media (min-width:1400px){.grid{grid-template-columns:repeat(3,minmax(0,1fr))}
  .tiles{grid-template-columns:repeat(10,minmax(0,1fr))}.tile.long{grid-column:span 2}.columns{columns:2;column-gap:3em}
  .columns>*{break-inside:avoid}}
+@media (max-width:559px){.opt{display:none}}
 @media print{h2{break-after:avoid}figure,tr{break-inside:avoid}}
 )";
 }

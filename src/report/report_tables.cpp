@@ -11,6 +11,9 @@ namespace {
 
 std::string milliseconds(double seconds) { return fmt::format("{:.1f}", 1e3 * seconds); }
 
+/// A median that is not known is no zero.
+std::string known_milliseconds(double seconds) { return seconds > 0 ? milliseconds(seconds) : "–"; }
+
 std::string steps_table(const ReportData& data) {
   double total = 0;
   for (const StepTimes& step : data.steps) total += step.total;
@@ -20,15 +23,15 @@ std::string steps_table(const ReportData& data) {
     const StepTimes& step = data.steps[i];
     if (step.images == 0) continue;
     rows += fmt::format(
-        R"(<tr><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{:.0f} %</td><td class="bar"><i style="background:{};width:{:.1f}%"></i></td></tr>)",
+        R"(<tr><td>{}</td><td class="n opt">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{:.0f}&#160;%</td><td class="bar opt"><i style="background:{};width:{:.1f}%"></i></td></tr>)",
         step_keys()[i].name, with_spaces(step.images),
-        milliseconds(step.total / static_cast<double>(step.images)), milliseconds(step.median),
-        milliseconds(step.slowest_percent), 100 * step.total / total, step_keys()[i].colour,
-        100 * step.total / total);
+        milliseconds(step.total / static_cast<double>(step.images)),
+        known_milliseconds(step.median), known_milliseconds(step.slowest_percent),
+        100 * step.total / total, step_keys()[i].colour, 100 * step.total / total);
     rows += '\n';
   }
   return fmt::format(
-      R"(<div><h3>Time of the steps</h3><table><thead><tr><th>step</th><th class="n">images</th><th class="n">mean (ms)</th><th class="n">median</th><th class="n">99 %</th><th class="n">share</th><th></th></tr></thead><tbody>
+      R"(<div><h3>Time of the steps</h3><table><thead><tr><th>step</th><th class="n opt">images</th><th class="n">mean (ms)</th><th class="n">median</th><th class="n">99&#160;%</th><th class="n">share</th><th class="opt"></th></tr></thead><tbody>
 {}</tbody></table></div>
 )",
       rows);
@@ -39,11 +42,11 @@ std::string slowest_table(const ReportData& data) {
   std::string rows;
   for (const SlowImage& image : data.slowest)
     rows += fmt::format(
-        R"(<tr><td>{}</td><td>{}</td><td class="n">{}</td><td>{}</td><td class="n">{}</td></tr>)",
+        R"(<tr><td class="long">{}</td><td>{}</td><td class="n opt">{}</td><td class="long">{}</td><td class="n">{}</td></tr>)",
         escape_html(image.tag), escape_html(image.state), image.rank, escape_html(image.host),
         duration_text(image.seconds));
   return fmt::format(
-      R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n">rank</th><th>host</th><th class="n">time</th></tr></thead><tbody>
+      R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n opt">rank</th><th>host</th><th class="n">time</th></tr></thead><tbody>
 {}</tbody></table></div>
 )",
       rows);
@@ -52,7 +55,7 @@ std::string slowest_table(const ReportData& data) {
 const char* heading(FrameKind kind) {
   switch (kind) {
   case FrameKind::Best:
-    return "Best: many reflections, small RMSD";
+    return "Best: many indexed spots, small RMSD";
   case FrameKind::NotIndexed:
     return "Hit with most spots, not indexed";
   case FrameKind::LargestRmsd:

@@ -77,7 +77,7 @@ TEST_F(ReportBrowser, KeepsItsSectionsAsTheBrowserReadsIt) {
        {"<section id=\"states\"", "<section id=\"rates\"", "<section id=\"cell\"",
         "<section id=\"quality\"", "<section id=\"weather\"", "<section id=\"frames\"",
         "<section id=\"provenance\"", "not_enough_spots", "integrate_ok", "class=\"found\"",
-        "class=\"predicted\"", "Every input is accounted for"})
+        "class=\"predicted\"", "id=\"exit-states\""})
     EXPECT_TRUE(has(dom, part)) << part;
 }
 

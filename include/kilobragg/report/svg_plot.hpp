@@ -14,7 +14,7 @@ namespace kilobragg::report {
 /// a phone and 600 px on a projector, so that its text is 11 to 20 px high.
 struct PlotSize {
   double width = 400, height = 250;
-  double left = 52, right = 12, top = 10, bottom = 42; ///< margins around the data
+  double left = 58, right = 20, top = 10, bottom = 42; ///< margins around the data
 };
 
 struct Point {
