@@ -29,8 +29,11 @@ std::string tick_label(double value, double step) {
     text.erase(text.find_last_not_of('0') + 1);
     if (text.back() == '.') text.pop_back();
   }
-  // A negative zero is a zero.
-  if (text.front() == '-' && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);
+  // Neither "-0.0" nor "0k".
+  if (text.find_first_not_of("-0.") == std::string::npos) {
+    if (text.front() == '-') text.erase(0, 1);
+    suffix = "";
+  }
   return text + suffix;
 }
 
@@ -91,6 +94,12 @@ Axis round_ends(double lo, double hi, std::string title, int most_ticks) {
   return {lo, hi, std::move(title), ticks_of_step(lo, hi, step)};
 }
 
+Axis count_axis(double most, std::string title, int most_ticks) {
+  const double step = std::max(1.0, step_for(0, std::max(most, 1.0), std::max(2, most_ticks - 1)));
+  const double hi = step * std::ceil(std::max(most, 1.0) / step - 1e-9);
+  return {0, hi, std::move(title), ticks_of_step(0, hi, step)};
+}
+
 Axis time_axis(double lo, double hi, const std::string& title, int most_ticks) {
   widen(lo, hi);
   const char* name = "s";
@@ -121,6 +130,13 @@ std::string with_spaces(std::int64_t number) {
     text.insert(at, "\u202f");
   }
   return text;
+}
+
+std::string short_count(std::int64_t number) {
+  const double value = static_cast<double>(number);
+  if (number < 1'000'000) return with_spaces(number);
+  if (number < 999'500'000) return fmt::format("{:.3g}\u00a0M", value / 1e6);
+  return fmt::format("{:.3g}\u00a0G", value / 1e9);
 }
 
 std::string duration_text(double seconds) {

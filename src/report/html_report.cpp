@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace kilobragg::report {
@@ -30,13 +31,13 @@ std::string headline(const ReportData& data) {
   const auto images = data.images();
   const auto hits = data.count_from(Outcome::NotIndexed);
   const auto indexed = data.count_from(Outcome::Indexed);
-  std::string text = "<div class=\"tiles\">\n" + tile(with_spaces(images), of_inputs(data)) +
+  std::string text = "<div class=\"tiles\">\n" + tile(short_count(images), of_inputs(data)) +
                      tile(percent_text(hits, images), fmt::format("hits ({})", with_spaces(hits))) +
                      tile(percent_text(indexed, hits),
                           fmt::format("of the hits indexed ({})", with_spaces(indexed))) +
-                     tile(with_spaces(data.count_from(Outcome::Integrated)), "images integrated") +
-                     tile(with_spaces(data.lattices), "lattices") +
-                     tile(with_spaces(data.reflections), "reflections");
+                     tile(short_count(data.count_from(Outcome::Integrated)), "images integrated") +
+                     tile(short_count(data.lattices), "lattices") +
+                     tile(short_count(data.reflections), "reflections");
   const double rate = data.seconds > 0 ? static_cast<double>(images) / data.seconds : 0;
   text += tile(rate > 0 ? fmt::format("{:.{}f}", rate,
                                       rate < 10    ? 2
@@ -74,11 +75,20 @@ std::string balance(const ReportData& data) {
                      with_spaces(images), with_spaces(data.inputs));
 }
 
+/// Exit states from integrate_ok to what could not be read.
+std::vector<models::ExitState> best_first() {
+  std::vector<models::ExitState> states;
+  for (int i = models::exit_state_count; i-- > 0;)
+    states.push_back(static_cast<models::ExitState>(i));
+  std::stable_sort(states.begin(), states.end(),
+                   [](auto a, auto b) { return outcome_of(a) > outcome_of(b); });
+  return states;
+}
+
 std::string exit_states(const ReportData& data) {
   std::string rows;
-  for (int i = models::exit_state_count; i-- > 0;) {
-    const auto state = static_cast<models::ExitState>(i);
-    const auto count = data.by_state[static_cast<std::size_t>(i)];
+  for (const models::ExitState state : best_first()) {
+    const auto count = data.by_state[static_cast<std::size_t>(state)];
     if (count == 0) continue;
     rows += fmt::format(
         R"(<tr><td>{}</td><td class="n">{}</td><td class="n">{}</td><td class="bar"><i style="background:{};width:{:.2f}%"></i></td></tr>)",

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace kilobragg::report {
 namespace {
@@ -25,11 +26,11 @@ double share(std::int64_t part, std::int64_t whole) {
 
 /// Thickest first, so that curves at 100 % show beside each other.
 constexpr std::array<Curve, 3> rate_curves{
-    {{"integrated, of the indexed", "#0072b2", 5.5,
+    {{"integrated / indexed", "#0072b2", 5.5,
       [](const RateBin& bin) { return share(bin.integrated, bin.indexed); }},
-     {"indexed, of the hits", "#e69f00", 3,
+     {"indexed / hits", "#e69f00", 3,
       [](const RateBin& bin) { return share(bin.indexed, bin.hits); }},
-     {"hits, of the images", "#111111", 1.8,
+     {"hits / images", "#111111", 1.8,
       [](const RateBin& bin) { return share(bin.hits, bin.images); }}}};
 
 std::string swatch(const char* colour, const char* name) {
@@ -88,7 +89,8 @@ std::string throughput_figure(const ReportData& data) {
   plot.line(steps(data.over_time, per_second), "#0072b2", 2.5);
   for (const double pause : data.pauses) plot.vertical(pause, "resumed");
   add_rate_tips(plot, data.over_time, "seconds");
-  return figure("Images per second", plot.text());
+  return figure("Images per second", "<p class=\"legend\">" + swatch("#0072b2", "images / second") +
+                                         "</p>" + plot.text());
 }
 
 double highest(const Histogram& histogram) {
@@ -130,7 +132,7 @@ struct Words {
 std::string histogram_figure(const Distribution& quantity, const Words& words) {
   const Histogram& histogram = quantity.histogram;
   SvgPlot plot({}, number_axis(histogram.lo, histogram.hi, words.axis),
-               round_ends(0, headroom * highest(histogram), words.of_what), words.title);
+               count_axis(headroom * highest(histogram), words.of_what), words.title);
   std::vector<double> base;
   plot.bars(histogram, base, "#0072b2", words.of_what);
   if (quantity.spread.median > histogram.lo && quantity.spread.median < histogram.hi)
@@ -162,6 +164,34 @@ bool is_same(const Distribution& one, const Distribution& other) {
   return one.histogram.lo == other.histogram.lo && one.histogram.counts == other.histogram.counts;
 }
 
+/// The earlier edge whose values this edge repeats; none for angles.
+std::optional<std::size_t> repeats(const ReportData& data, std::size_t i) {
+  if (i >= 3) return std::nullopt;
+  for (std::size_t j = 0; j < i; ++j)
+    if (is_same(data.cell[j], data.cell[i])) return j;
+  return std::nullopt;
+}
+
+/// What symmetry says of the cell: "a = b. α = β = γ = 90° in every lattice."
+std::string symmetry_text(const ReportData& data) {
+  std::string text, open;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Distribution& quantity = data.cell[i];
+    if (const auto earlier = repeats(data, i))
+      text += fmt::format("{} = {} in every lattice. ", parameters[*earlier].letter,
+                          parameters[i].letter);
+    if (!is_constant(quantity)) continue;
+    open += std::string(parameters[i].letter) + " = ";
+    const bool goes_on = i >= 3 && i + 1 < parameters.size() && is_constant(data.cell[i + 1]) &&
+                         std::abs(data.cell[i + 1].spread.median - quantity.spread.median) < 1e-4;
+    if (goes_on) continue;
+    text += fmt::format("{}{:.6g}{} in every lattice. ", open, quantity.spread.median,
+                        parameters[i].unit);
+    open.clear();
+  }
+  return text;
+}
+
 std::string spots_figure(const ReportData& data) {
   const auto& first = data.spots_by_outcome[0];
   std::vector<double> total(first.counts.size(), 0.0);
@@ -172,7 +202,7 @@ std::string spots_figure(const ReportData& data) {
       total[i] += static_cast<double>(histogram.counts[i]);
   }
   const double most = total.empty() ? 0 : *std::max_element(total.begin(), total.end());
-  SvgPlot plot({}, number_axis(first.lo, first.hi, "strong spots"), round_ends(0, most, "images"),
+  SvgPlot plot({}, number_axis(first.lo, first.hi, "strong spots"), count_axis(most, "images"),
                "Spots per image");
   std::vector<double> base;
   std::string legend = "<p class=\"legend\">";
@@ -196,7 +226,7 @@ std::string lattices_figure(const ReportData& data) {
   Axis x{histogram.lo, histogram.hi, "lattices in an image", {}};
   for (std::size_t i = 0; i < histogram.counts.size(); ++i)
     x.ticks.push_back({static_cast<double>(i), std::to_string(i)});
-  SvgPlot plot({}, std::move(x), round_ends(0, highest(histogram), "images"), "Lattices per image");
+  SvgPlot plot({}, std::move(x), count_axis(highest(histogram), "images"), "Lattices per image");
   std::vector<double> base;
   plot.bars(histogram, base, "#0072b2", "images");
   return figure("Lattices per image", plot.text());
@@ -239,23 +269,17 @@ std::string rate_figures(const ReportData& data) {
 }
 
 std::string cell_figures(const ReportData& data) {
-  if (data.lattices == 0) return "<p>No lattice was found.</p>\n";
-  std::string figures, constants;
+  if (data.lattices == 0 || data.cell[0].spread.count == 0)
+    return "<p>No lattice was found or collected.</p>\n";
+  std::string figures;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& p = parameters[i];
-    const auto same = std::find_if(data.cell.begin(), data.cell.begin() + (i < 3 ? i : 0),
-                                   [&](const auto& other) { return is_same(other, data.cell[i]); });
-    if (is_constant(data.cell[i]))
-      constants += fmt::format("{} = {:.6g}{} in every lattice. ", p.letter,
-                               data.cell[i].spread.median, p.unit);
-    else if (i < 3 && same != data.cell.begin() + static_cast<std::ptrdiff_t>(i))
-      constants += fmt::format("{} = {} in every lattice. ", p.letter,
-                               parameters[std::size_t(same - data.cell.begin())].letter);
-    else
+    if (!is_constant(data.cell[i]) && !repeats(data, i))
       figures += histogram_figure(data.cell[i], {p.title, p.axis, p.unit, "lattices"});
   }
   return fmt::format("<p>{} lattices in {}. {}</p>\n<div class=\"grid\">{}</div>\n",
-                     with_spaces(data.lattices), escape_html(data.space_group), constants, figures);
+                     with_spaces(data.lattices), escape_html(data.space_group), symmetry_text(data),
+                     figures);
 }
 
 std::string quality_figures(const ReportData& data) {

@@ -2,17 +2,21 @@
 #include "report_samples.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace kilobragg::report {
 namespace {
 
-constexpr int bins_of_plot = 50;
+/// As many as the sample can fill.
+int bins_for(const std::vector<double>& sample) {
+  return static_cast<int>(std::clamp(1.5 * std::sqrt(double(sample.size())), 8.0, 50.0));
+}
 
 Distribution distribution(std::vector<double>& sample, std::int64_t count, bool whole = false) {
   std::sort(sample.begin(), sample.end());
   Distribution result;
-  result.histogram = round_histogram(sample, bins_of_plot, whole);
+  result.histogram = round_histogram(sample, bins_for(sample), whole);
   if (!sample.empty()) result.spread = spread_of(sample, count);
   return result;
 }

@@ -42,11 +42,11 @@ std::string slowest_table(const ReportData& data) {
   std::string rows;
   for (const SlowImage& image : data.slowest)
     rows += fmt::format(
-        R"(<tr><td class="long">{}</td><td>{}</td><td class="n opt">{}</td><td class="long">{}</td><td class="n">{}</td></tr>)",
+        R"(<tr><td class="long">{}</td><td>{}</td><td class="n opt">{}</td><td class="long opt">{}</td><td class="n">{}</td></tr>)",
         escape_html(image.tag), escape_html(image.state), image.rank, escape_html(image.host),
         duration_text(image.seconds));
   return fmt::format(
-      R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n opt">rank</th><th>host</th><th class="n">time</th></tr></thead><tbody>
+      R"(<div><h3>Slowest images</h3><table><thead><tr><th>image</th><th>state</th><th class="n opt">rank</th><th class="opt">host</th><th class="n">time</th></tr></thead><tbody>
 {}</tbody></table></div>
 )",
       rows);

@@ -87,6 +87,11 @@ TEST_F(ReportBrowser, OfManyImagesAndAResumedRun) {
   const std::string small = report_of_samples("resumed", resumed);
   expect_fits(small, phone);
   expect_fits(small, projector);
+  testing::SampleRun troubled;
+  troubled.images = 1500;
+  troubled.ranks = 16;
+  troubled.trouble = true;
+  expect_fits(report_of_samples("troubled", troubled), projector);
   testing::SampleRun large;
   large.images = 20'000;
   large.ranks = 600;

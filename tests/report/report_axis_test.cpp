@@ -72,6 +72,13 @@ TEST(Axis, EndsMoveOutToTicks) {
   EXPECT_DOUBLE_EQ(axis.ticks.back().at, 100);
 }
 
+TEST(Axis, CountsHaveWholeTicks) {
+  EXPECT_EQ(labels(count_axis(1.12, "n").ticks), (Labels{"0", "1", "2"}));
+  EXPECT_EQ(labels(count_axis(0, "n").ticks), (Labels{"0", "1"}));
+  EXPECT_EQ(labels(count_axis(4500, "n").ticks),
+            (Labels{"0", "1000", "2000", "3000", "4000", "5000"}));
+}
+
 TEST(Axis, TimeHasTheUnitOfItsRange) {
   EXPECT_EQ(time_axis(0, 45, "time").title, "time (s)");
   EXPECT_EQ(time_axis(0, 600, "time").title, "time (min)");
@@ -86,6 +93,9 @@ TEST(Axis, Texts) {
   EXPECT_EQ(with_spaces(1234), "1234");
   EXPECT_EQ(with_spaces(1234567), "1\u202f234\u202f567");
   EXPECT_EQ(with_spaces(-12345), "-12\u202f345");
+  EXPECT_EQ(short_count(999'999), "999\u202f999");
+  EXPECT_EQ(short_count(3'822'296), "3.82\u00a0M");
+  EXPECT_EQ(short_count(1'234'000'000), "1.23\u00a0G");
   EXPECT_EQ(duration_text(0.25), "250 ms");
   EXPECT_EQ(duration_text(75), "1 min 15 s");
   EXPECT_EQ(duration_text(7200), "2 h");

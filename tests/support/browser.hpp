@@ -44,6 +44,10 @@ addEventListener('load', () => {
   found.pictures = [...page.querySelectorAll('svg.still image')]
     .filter(i => i.getBoundingClientRect().width > 100).length;
   found.smallest_text = 99; found.clipped = 0; found.overlaps = 0; found.which = '';
+  for (const tile of page.querySelectorAll('.tile b, td, th, h3'))
+    if (tile.scrollWidth > tile.clientWidth + 1 && tile.clientWidth > 0) {
+      ++found.clipped; found.which += ' [' + tile.textContent + ']';
+    }
   for (const svg of shown) {
     const frame = svg.getBoundingClientRect();
     const boxes = [...svg.querySelectorAll('text')].map(text => {

@@ -3,6 +3,7 @@
 
 #include "kilobragg/report/run_ledger.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -13,6 +14,7 @@ namespace kilobragg::testing {
 struct SampleRun {
   int images = 300, ranks = 4;
   bool times = true, batches = true, pause = false;
+  bool trouble = false;      ///< a slow rank, a lost rank, a moment without the file system
   double start = 1763640000; ///< Unix time (s)
 };
 
@@ -64,6 +66,14 @@ inline io::StillDigest sample_digest(int i, std::mt19937& random) {
   return digest;
 }
 
+/// Makes rank 5 slow, loses rank 9 after two seconds, lets everybody wait for files after three.
+inline void make_trouble(io::StillDigest& digest, double& free, double since_start) {
+  if (digest.processing.rank == 5)
+    for (double& seconds : digest.seconds) seconds *= 4;
+  if (since_start > 3 && since_start < 3.3) digest.seconds[0] = 1.2;
+  if (digest.processing.rank == 9 && since_start > 2) free += 1e6;
+}
+
 /// The images in order, each on the rank that is free first; rank 0 hands out if there are more.
 inline std::vector<io::StillDigest> sample_digests(const SampleRun& run) {
   std::mt19937 random(11);
@@ -79,6 +89,7 @@ inline std::vector<io::StillDigest> sample_digests(const SampleRun& run) {
     digest.processing = {"node" + std::to_string(worker - free.begin()),
                          static_cast<int>(worker - free.begin()) + (run.ranks > 1 ? 1 : 0),
                          run.times ? *worker : 0};
+    if (run.trouble) make_trouble(digest, *worker, *worker - run.start);
     for (const double seconds : digest.seconds) *worker += seconds;
     *worker += 0.002;
     if (!run.times) digest.seconds = {};
