@@ -131,8 +131,12 @@ struct Words {
 
 std::string histogram_figure(const Distribution& quantity, const Words& words) {
   const Histogram& histogram = quantity.histogram;
-  SvgPlot plot({}, number_axis(histogram.lo, histogram.hi, words.axis),
-               count_axis(headroom * highest(histogram), words.of_what), words.title);
+  Axis x = number_axis(histogram.lo, histogram.hi, words.axis);
+  const bool has_long_labels = std::any_of(x.ticks.begin(), x.ticks.end(),
+                                           [](const Tick& tick) { return tick.label.size() > 5; });
+  if (has_long_labels) x = number_axis(histogram.lo, histogram.hi, words.axis, 4);
+  SvgPlot plot({}, std::move(x), count_axis(headroom * highest(histogram), words.of_what),
+               words.title);
   std::vector<double> base;
   plot.bars(histogram, base, "#0072b2", words.of_what);
   if (quantity.spread.median > histogram.lo && quantity.spread.median < histogram.hi)

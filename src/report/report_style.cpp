@@ -71,7 +71,7 @@ summary{cursor:pointer;font-weight:600}
 @media (min-width:700px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}
  .wide{display:block}.narrow{display:none}}
 @media (min-width:1400px){.grid{grid-template-columns:repeat(3,minmax(0,1fr))}
- .tiles{grid-template-columns:repeat(10,minmax(0,1fr))}.tile.long{grid-column:span 2}.columns{columns:2;column-gap:3em}
+ .tiles{grid-template-columns:repeat(10,minmax(0,1fr))}.tile.long{grid-column:span 2}.tile b,.tile.long b{font-size:1.25em}.columns{columns:2;column-gap:3em}
  .columns>*{break-inside:avoid}}
 @media (max-width:559px){.opt{display:none}}
 @media print{h2{break-after:avoid}figure,tr{break-inside:avoid}}

@@ -11,6 +11,9 @@
 namespace kilobragg::report {
 namespace {
 
+/// Of a digit in a wide font (canvas units).
+constexpr double letter_width = 8.4;
+
 /// Four significant digits: "37.22", "0.4512", "1500".
 std::string edge_text(double value) { return fmt::format("{:.4g}", value); }
 
@@ -91,8 +94,10 @@ std::string SvgPlot::axes() const {
   std::string grid, labels;
   for (const Tick& tick : x_.ticks) {
     grid += fmt::format("M{} {}v5", short_number(x(tick.at)), short_number(bottom));
+    const double half = 0.5 * letter_width * static_cast<double>(tick.label.size());
+    const double middle = std::clamp(x(tick.at), half, std::max(half, size_.width - half));
     labels += fmt::format(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)",
-                          short_number(x(tick.at)), short_number(bottom + 18), tick.label);
+                          short_number(middle), short_number(bottom + 18), tick.label);
   }
   std::string lines;
   for (const Tick& tick : y_.ticks) {
