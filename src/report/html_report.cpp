@@ -78,6 +78,7 @@ std::string balance(const ReportData& data) {
 /// Exit states from integrate_ok to what could not be read.
 std::vector<models::ExitState> best_first() {
   std::vector<models::ExitState> states;
+  states.reserve(models::exit_state_count);
   for (int i = models::exit_state_count; i-- > 0;)
     states.push_back(static_cast<models::ExitState>(i));
   std::stable_sort(states.begin(), states.end(),

@@ -21,6 +21,7 @@ std::array<std::uint8_t, 3> rgb_of(std::string_view colour) {
 template <std::size_t N>
 std::vector<const char*> colours_of(const std::array<Key, N>& keys) {
   std::vector<const char*> colours;
+  colours.reserve(N);
   for (const Key& key : keys) colours.push_back(key.colour);
   return colours;
 }

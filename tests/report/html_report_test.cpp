@@ -1,10 +1,12 @@
 // The HTML report: numbers as in the ledger, whole documents for every kind of run, safe texts.
 #include "support/html_check.hpp"
 #include "support/sample_run.hpp"
+#include "support/sample_still.hpp"
 #include "support/temporary_folder.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
+#include "kilobragg/report/collect.hpp"
 #include "kilobragg/report/html_report.hpp"
 #include "kilobragg/report/html_text.hpp"
 #include "kilobragg/report/load_report.hpp"
@@ -243,6 +245,32 @@ TEST_F(HtmlReport, MissingPicturesSayWhy) {
   const auto html = core::read_text_file(folder_ / "report.html");
   expect_sound(html);
   EXPECT_TRUE(has(html, "No picture: its record is not in the shards"));
+}
+
+TEST_F(HtmlReport, GoneImageFilesAreNamed) {
+  {
+    io::ShardWriter shard(folder_ / "idx-0037.shard", "{}");
+    for (int frame = 0; frame < 3; ++frame)
+      shard.append(testing::sample_still(frame, testing::sample_detector()));
+  }
+  const auto collected = collect_run(folder_.path().string());
+  write_html_report(collected.ledger, folder_.path().string(), folder_ / "report.html",
+                    {.title = "gone"});
+  const auto html = core::read_text_file(folder_ / "report.html");
+  testing::HtmlCheck check(html);
+  EXPECT_EQ(check.fault(), "");
+  EXPECT_TRUE(has(html, "<h1>gone</h1>"));
+  const auto at = html.find("No picture: ");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_TRUE(has(html.substr(at, 200), "/images/run.h5")) << html.substr(at, 200);
+}
+
+TEST_F(HtmlReport, ShardsBeyondTheLimitAreNotRead) {
+  const auto data = load({});
+  core::write_file(folder_ / "idx-0001.shard", std::string(5'000'000, ' '));
+  write_html_report(ledger_, folder_.path().string(), folder_ / "report.html",
+                    {.title = "", .frames_of_kind = 1, .most_shard_bytes = 4'000'000});
+  EXPECT_TRUE(has(core::read_text_file(folder_ / "report.html"), "in the first 4 MB of shards"));
 }
 
 TEST_F(HtmlReport, ErrorsNameTheFile) {
