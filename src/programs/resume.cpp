@@ -18,9 +18,9 @@ namespace {
 bool leaves_results_alone(const std::string& path) {
   for (const char* scope : {"input.", "output.", "mp."})
     if (path.rfind(scope, 0) == 0) return true;
-  static const std::set<std::string> names = {"dispatch.resume", "dispatch.timeout",
+  static const std::set<std::string> names = {"dispatch.resume",     "dispatch.timeout",
                                               "dispatch.batch_size", "dispatch.process_percent",
-                                              "dispatch.check"};
+                                              "dispatch.check",      "dispatch.collect"};
   return names.count(path) != 0;
 }
 

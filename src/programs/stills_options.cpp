@@ -74,6 +74,8 @@ void declare_output(OptionSet& set, OutputOptions& output) {
           "Integrated reflections. None: not written.");
   set.add("output.integrated_experiments_filename", output.integrated_experiments,
           "Experiments of the integrated reflections. None: not written.");
+  set.add("output.report_filename", output.report,
+          "The report of the run, one HTML file in output.output_dir. None: not written.");
   set.add("output.ledger", output.ledger,
           "Keep ledger.sqlite: options, inputs, every batch and every image of the run.");
   set.add(
@@ -425,6 +427,10 @@ void StillsOptions::declare(OptionSet& set) {
       "Process what output.output_dir has no results of yet, with the options of the run before; "
       "do nothing if that is nothing.");
   set.add_flag("--resume", "dispatch.resume", "Go on with the run in output.output_dir.");
+  set.add("dispatch.collect", collect,
+          "Process nothing: make .expt and .refl files, ledger and report of the results in this "
+          "folder.");
+  set.add_flag("--collect", "dispatch.collect", "Make the files of a run of its shards.");
   set.add("dispatch.batch_size", batch_size,
           "Images that a rank is handed at once; None = by the time that they take. Results do not "
           "depend on it.");

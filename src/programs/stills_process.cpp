@@ -7,6 +7,7 @@
 #include "resume.hpp"
 #include "run_files.hpp"
 #include "run_monitor.hpp"
+#include "run_products.hpp"
 #include "still_worker.hpp"
 #include "stop_signals.hpp"
 
@@ -17,7 +18,6 @@
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/lookup_mask.hpp"
 #include "kilobragg/io/reference_geometry.hpp"
-#include "kilobragg/io/stream_writer.hpp"
 #include "kilobragg/parallel/dispatcher.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
@@ -84,12 +84,6 @@ void print_tags(const StillsOptions& options) {
   }
 }
 
-/// The files that a run would have derived at its end, for one that was killed.
-void finish_killed_run(const std::vector<std::string>& shards, const OutputOptions& output) {
-  const auto files = derive_composites(shards, output);
-  std::printf("Wrote\n%s\n", fmt::format("{}", fmt::join(files, "\n")).c_str());
-}
-
 /// The first file that opens; null if none does. The others are counted image by image.
 std::unique_ptr<io::ImageReader> first_readable(const InputOptions& input) {
   io::EventIndex index;
@@ -152,7 +146,17 @@ Plan make_plan(int argc, char** argv, StillsOptions& options, int ranks) {
     core::log_level_from_name(line.log_level);
     options.input.paths = line.inputs;
     if (!line.inputs.empty() && line.inputs.front().ends_with(".shard")) {
-      finish_killed_run(line.inputs, options.output);
+      collect_results(options, line.inputs);
+      return plan;
+    }
+    if (!options.collect.empty()) {
+      const auto shards = shards_in(options.collect);
+      core::require(
+          !shards.empty(),
+          "'{}' holds no results (there is no idx-NNNN.shard) is it the output folder of a "
+          "run?",
+          options.collect);
+      collect_results(options, shards);
       return plan;
     }
     if (options.check) {
@@ -220,32 +224,11 @@ int exit_status(const report::RunSummary& total, const Distribution& events) {
   return unread > 0 && unread == total.accounted() ? status_nothing_read : status_ok;
 }
 
-/// One CrystFEL stream of all shards, if asked for.
-void write_stream(const StillsOptions& options) {
-  if (options.output.stream.empty()) return;
-  io::StreamOptions stream;
-  if (options.has_cell) stream.unit_cell = options.still.indexing.unit_cell;
-  if (options.has_space_group) stream.space_group = options.still.indexing.space_group;
-  const auto written =
-      io::write_stream(shards_in(options.output.directory), options.output.stream, stream);
-  core::log_info("Wrote {} crystals of {} images to {}", written.crystals, written.images,
-                 fmt::join(written.files, ", "));
-}
-
 void say_stopped(const Distribution& events, const report::RunSummary& total) {
   core::log_warning("The run has not ended ({}): {} of {}{} images were processed. Give the same "
                     "command with --resume to go on.",
                     events.why_incomplete(), total.accounted(), events.queue().known(),
                     events.queue().growing() ? "+" : "");
-}
-
-/// Derives the composites of shards, in shares; returns how many files this rank wrote.
-std::int64_t derive_share(const parallel::Communicator& comm,
-                          const std::vector<std::string>& shards, const OutputOptions& output) {
-  std::size_t written = 0;
-  for (std::size_t i = std::size_t(comm.rank()); i < shards.size(); i += std::size_t(comm.size()))
-    written += derive_composites(shards[i], output).size();
-  return static_cast<std::int64_t>(written);
 }
 
 /// Everything that the first rank does besides processing.
@@ -303,10 +286,11 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
   if (status == status_stopped)
     say_stopped(first.events, total);
   else
-    write_stream(options);
+    write_stream(options, shards_in(options.output.directory));
   first.monitor.finish(
       status == status_stopped ? report::SessionState::Stopped : report::SessionState::Finished,
       status == status_stopped ? std::vector<std::string>() : shards_in(options.output.directory));
+  if (status != status_stopped) write_report(options.output, options.output.directory);
   core::flush_log();
   return status;
 }

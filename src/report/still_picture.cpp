@@ -14,18 +14,6 @@ namespace {
 using Colour = std::array<std::uint8_t, 3>;
 constexpr Colour found_colour{20, 80, 220}, predicted_colour{220, 40, 30};
 
-View whole_detector(const models::Detector& detector) {
-  View view{1e30, 1e30, -1e30, -1e30};
-  for (const auto& panel : detector.panels)
-    for (const double x : {0.0, double(panel.image_size[0])})
-      for (const double y : {0.0, double(panel.image_size[1])}) {
-        const Vec3 corner = panel.pixel_to_lab({x, y});
-        view = {std::min(view.x0, corner.x), std::min(view.y0, corner.y),
-                std::max(view.x1, corner.x), std::max(view.y1, corner.y)};
-      }
-  return view;
-}
-
 /// Maps laboratory x, y (mm) to picture columns and rows.
 struct Canvas {
   io::Picture picture;
@@ -114,12 +102,24 @@ void draw_square(Canvas& canvas, const Vec3& lab, int half) {
 
 } // namespace
 
+View whole_view(const models::Detector& detector) {
+  View view{1e30, 1e30, -1e30, -1e30};
+  for (const auto& panel : detector.panels)
+    for (const double x : {0.0, double(panel.image_size[0])})
+      for (const double y : {0.0, double(panel.image_size[1])}) {
+        const Vec3 corner = panel.pixel_to_lab({x, y});
+        view = {std::min(view.x0, corner.x), std::min(view.y0, corner.y),
+                std::max(view.x1, corner.x), std::max(view.y1, corner.y)};
+      }
+  return view;
+}
+
 io::Picture draw_still(const models::Image& image, const models::Detector& detector,
                        const std::vector<PanelMark>& found, const std::vector<PanelMark>& predicted,
                        const StillPictureParams& params) {
   core::require(image.layout && image.layout->panels.size() == detector.panels.size(),
                 "image and detector do not belong together (different numbers of panels)");
-  Canvas canvas(params.view.value_or(whole_detector(detector)), params.width);
+  Canvas canvas(params.view.value_or(whole_view(detector)), params.width);
   const auto range = grey_range(image, params.black_quantile);
   for (std::size_t i = 0; i < detector.panels.size(); ++i)
     draw_panel(canvas, image, detector.panels[i], image.layout->panels[i], range);

@@ -13,6 +13,9 @@ struct Picture {
   std::vector<std::uint8_t> rgb;
 };
 
+/// The bytes of a PNG file. Pictures of at most 256 colours get a palette, which makes them small.
+std::string encode_png(const Picture& picture);
+
 /// Throws core::Error naming the file when it cannot be written in full.
 void write_png(const Picture& picture, const std::string& path);
 

@@ -40,6 +40,8 @@ struct OutputOptions {
   std::string integrated = "%s_integrated.refl", integrated_experiments = "%s_integrated.expt";
   std::string stream; ///< one for the run; empty = not written
   bool debug_logs = false;
+  std::string report =
+      "report.html";       ///< output.report_filename, in the output folder; empty = none
   bool ledger = true;      ///< output.ledger
   std::string write_index; ///< event index to save, empty = none
 };
@@ -50,6 +52,7 @@ struct StillsOptions {
   OutputOptions output;
   bool check = false; ///< dispatch.check: a dry run
   std::string spotfinder_mask, integration_mask;
+  std::string collect;                 ///< dispatch.collect: an output folder to bring to its end
   bool resume = false;                 ///< dispatch.resume
   std::optional<double> timeout = 300; ///< dispatch.timeout: the most that an image may take (s)
   std::optional<int> batch_size; ///< dispatch.batch_size: images handed out at once; none = by time

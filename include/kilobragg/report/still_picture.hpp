@@ -21,6 +21,9 @@ struct View {
   double x0 = 0, y0 = 0, x1 = 0, y1 = 0;
 };
 
+/// The smallest view that holds all panels.
+View whole_view(const models::Detector& detector);
+
 struct StillPictureParams {
   int width = 1000;              ///< of the picture (pixels)
   std::optional<View> view;      ///< none = the whole detector
