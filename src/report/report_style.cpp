@@ -68,8 +68,9 @@ details{margin:.6em 0}
 details[open] summary{margin-bottom:.4em}
 summary{cursor:pointer;font-weight:600}
 @media (min-width:560px){.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}}
-@media (min-width:700px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}
- .wide{display:block}.narrow{display:none}}
+.narrow svg.plot{max-width:640px}
+@media (min-width:700px){.grid{grid-template-columns:repeat(2,minmax(0,1fr))}}
+@media (min-width:1080px){.wide{display:block}.narrow{display:none}}
 @media (min-width:1400px){.grid{grid-template-columns:repeat(3,minmax(0,1fr))}
  .tiles{grid-template-columns:repeat(10,minmax(0,1fr))}.tile.long{grid-column:span 2}.tile b,.tile.long b{font-size:1.25em}.columns{columns:2;column-gap:3em}
  .columns>*{break-inside:avoid}}
