@@ -8,28 +8,52 @@
 namespace kilobragg::io {
 namespace {
 
+Json frame_to_json(const models::Frame& frame) {
+  return {to_json(frame.fast), to_json(frame.slow), to_json(frame.origin)};
+}
+
+/// Frames of a node and all below it, each node before its children.
+void append_frames(const models::DetectorNode& node, Json& frames) {
+  frames.push_back(frame_to_json(node.frame));
+  for (const models::DetectorNode& child : node.children) append_frames(child, frames);
+}
+
+/// Laboratory frames of the panels, then of the tree.
 Json frames_to_json(const models::Detector& detector) {
   Json frames = Json::array();
-  for (const models::Panel& panel : detector.panels)
-    frames.push_back(
-        {to_json(panel.frame.fast), to_json(panel.frame.slow), to_json(panel.frame.origin)});
+  for (const models::Panel& panel : detector.panels) frames.push_back(frame_to_json(panel.frame));
+  if (!detector.root.children.empty()) append_frames(detector.root, frames);
   return frames;
 }
 
 Vec3 vec3_of(const Json& json) { return {json.at(0), json.at(1), json.at(2)}; }
+
+models::Frame frame_of(const Json& json) {
+  models::Frame frame;
+  frame.fast = vec3_of(json.at(0));
+  frame.slow = vec3_of(json.at(1));
+  frame.origin = vec3_of(json.at(2));
+  return frame;
+}
+
+/// As append_frames; `next` is the position of the node's frame.
+void set_frames(models::DetectorNode& node, const Json& frames, std::size_t& next) {
+  node.frame = frame_of(frames.at(next++));
+  for (models::DetectorNode& child : node.children) set_frames(child, frames, next);
+}
 
 /// dxtbx's form holds frames relative to their groups; the laboratory frames travel beside it, so
 /// that no rounding comes in.
 std::shared_ptr<const models::Detector> detector_of(const Json& json) {
   auto detector =
       std::make_shared<models::Detector>(detector_from_json({json.at("detector"), "description"}));
-  for (std::size_t i = 0; i < detector->panels.size(); ++i) {
-    const Json& frame = json.at("frames").at(i);
-    models::Frame& to = detector->panels[i].frame;
-    to.fast = vec3_of(frame.at(0));
-    to.slow = vec3_of(frame.at(1));
-    to.origin = vec3_of(frame.at(2));
-  }
+  const Json& frames = json.at("frames");
+  std::size_t next = 0;
+  for (models::Panel& panel : detector->panels) panel.frame = frame_of(frames.at(next++));
+  if (next < frames.size())
+    set_frames(detector->root, frames, next);
+  else
+    detector->root = {}; // a flat list of panels, as it was
   return detector;
 }
 
