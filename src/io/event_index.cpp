@@ -49,8 +49,9 @@ void add_nxmx(EventIndex& index, const std::string& path) {
                               "copied with the master)");
 }
 
-void add_file(EventIndex& index, const std::string& path) {
-  if (path.ends_with(event_index_suffix)) return append_events(index, load_event_index(path));
+void add_file(EventIndex& index, const std::string& path, const ImageSearch& search) {
+  if (path.ends_with(event_index_suffix))
+    return append_events(index, load_event_index(path, search));
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return add_nxmx(index, path);
@@ -66,7 +67,9 @@ void add_file(EventIndex& index, const std::string& path) {
 
 } // namespace
 
-EventIndexBuilder::EventIndexBuilder(const std::vector<std::string>& paths_or_globs) {
+EventIndexBuilder::EventIndexBuilder(const std::vector<std::string>& paths_or_globs,
+                                     ImageSearch search)
+    : search_(std::move(search)) {
   std::set<std::filesystem::path> seen;
   for (const std::string& text : paths_or_globs)
     for (const std::string& path : expand(text)) {
@@ -80,7 +83,7 @@ bool EventIndexBuilder::step(EventIndex& index) {
   if (next_ == paths_.size()) return false;
   const std::string& path = paths_[next_++];
   try {
-    add_file(index, path);
+    add_file(index, path, search_);
   } catch (const core::Error& error) {
     index.failed.emplace_back(path, error.what());
   }

@@ -49,9 +49,20 @@ json ranges_of(const EventIndex& index) {
   return all;
 }
 
-void take_sources(const json& all, EventIndex& index) {
+/// Where a file that the index at `list` names is now.
+std::string found(const std::string& path, const std::string& list, const ImageSearch& search) {
+  return path.empty() ? path : likely_image({list, path, path, ""}, search);
+}
+
+std::string absolute(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+void take_sources(const json& all, const std::string& list, const ImageSearch& search,
+                  EventIndex& index) {
   for (const json& s : all.at("sources"))
-    index.sources.push_back({s.at(0), s.at(1), s.at(2), s.at(3)});
+    index.sources.push_back(
+        {found(s.at(0), list, search), s.at(1), s.at(2), found(s.at(3), list, search)});
   for (const json& run : all.at("runs")) {
     const auto source = run.at(0).get<std::uint32_t>();
     const auto first = run.at(1).get<std::int64_t>(), count = run.at(2).get<std::int64_t>();
@@ -63,10 +74,11 @@ void take_sources(const json& all, EventIndex& index) {
   for (const json& failed : all.at("failed")) index.failed.emplace_back(failed.at(0), failed.at(1));
 }
 
-void take_ranges(const json& all, EventIndex& index) {
+void take_ranges(const json& all, const std::string& list, const ImageSearch& search,
+                 EventIndex& index) {
   std::vector<bool> unchanged;
   for (const json& file : all.at("files")) {
-    index.files.push_back(file.at(0));
+    index.files.push_back(found(file.at(0), list, search));
     unchanged.push_back(size_of(index.files.back()) == file.at(1).get<std::uint64_t>());
   }
   for (const json& entry : all.at("ranges")) {
@@ -92,7 +104,7 @@ void take_ranges(const json& all, EventIndex& index) {
 void save_event_index(const EventIndex& index, const std::string& path) {
   json sources = json::array(), files = json::array(), failed = json::array();
   for (const FrameSource& s : index.sources)
-    sources.push_back({s.path, s.dataset, s.frames, s.expt});
+    sources.push_back({absolute(s.path), s.dataset, s.frames, absolute(s.expt)});
   for (const std::string& file : index.files) files.push_back({file, size_of(file)});
   for (const auto& [input, reason] : index.failed) failed.push_back({input, reason});
   const json all = {{"kind", kind},
@@ -106,7 +118,7 @@ void save_event_index(const EventIndex& index, const std::string& path) {
   core::write_file(path, std::as_bytes(std::span(bytes)));
 }
 
-EventIndex load_event_index(const std::string& path) {
+EventIndex load_event_index(const std::string& path, const ImageSearch& search) {
   const std::vector<std::byte> bytes = core::read_file(path);
   const auto* first = reinterpret_cast<const std::uint8_t*>(bytes.data());
   try {
@@ -114,8 +126,8 @@ EventIndex load_event_index(const std::string& path) {
     core::require(all.at("kind") == kind && all.at("version") == version,
                   "another kind or version");
     EventIndex index;
-    take_sources(all, index);
-    take_ranges(all, index);
+    take_sources(all, path, search, index);
+    take_ranges(all, path, search, index);
     return index;
   } catch (const json::exception& error) {
     core::fail("{} is no event index ({}) remove it to have it made again?", path, error.what());

@@ -98,7 +98,7 @@ std::vector<std::string> input_paths(const InputOptions& options) {
 EventQueue::EventQueue(const StillsOptions& options, DoneImages done)
     : options_(options)
     , done_(std::move(done))
-    , builder_(input_paths(options.input))
+    , builder_(input_paths(options.input), options.input.image_search())
     , tags_(options.input.image_tags.begin(), options.input.image_tags.end()) {
   if (!options.input.reference_geometry.empty())
     reference_ = io::read_reference_geometry(options.input.reference_geometry);

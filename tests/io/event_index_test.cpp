@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 
 namespace kilobragg::io {
 namespace {
@@ -107,6 +108,23 @@ TEST_F(Index, RangesAreKeptAndDroppedWithTheirFile) {
   EXPECT_TRUE(back.ranges[1].empty());
   fixture::spill(path, fixture::slurp(path) + "grown");
   EXPECT_TRUE(load_event_index(folder_ / "index.bin").ranges[2].empty());
+}
+
+TEST_F(Index, FilesThatMovedAreFoundAndTheirRangesKept) {
+  const std::string path = run("run.h5", 2);
+  EventIndex index = build_event_index({path});
+  record_ranges(index, 1, {{path, 100, 50}});
+  save_event_index(index, folder_ / "index.kbi");
+  std::filesystem::create_directory(folder_ / "attic");
+  std::filesystem::rename(path, folder_ / "attic/run.h5");
+  EXPECT_EQ(load_event_index(folder_ / "index.kbi").sources[0].path, path);
+  ImageSearch search;
+  search.folders = {folder_ / "attic"};
+  const EventIndex back = load_event_index(folder_ / "index.kbi", search);
+  EXPECT_EQ(back.sources[0].path, folder_ / "attic/run.h5");
+  ASSERT_EQ(back.ranges.size(), 2u);
+  ASSERT_EQ(back.ranges[1].size(), 1u);
+  EXPECT_EQ(back.files[back.ranges[1][0].file], folder_ / "attic/run.h5");
 }
 
 TEST_F(Index, DamagedIndexFilesAreRefused) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kilobragg/io/file_range.hpp"
+#include "kilobragg/io/image_finder.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -49,13 +50,16 @@ EventIndex build_event_index(const std::vector<std::string>& paths_or_globs);
 class EventIndexBuilder {
 public:
   /// Expands patterns; opens nothing. Throws core::Error if nothing matches one.
-  explicit EventIndexBuilder(const std::vector<std::string>& paths_or_globs);
+  /// `search`: where files may have been moved that an index or list names.
+  explicit EventIndexBuilder(const std::vector<std::string>& paths_or_globs,
+                             ImageSearch search = {});
   /// Looks at the next input; false, and nothing done, if there is none left.
   bool step(EventIndex& index);
   std::size_t inputs_left() const { return paths_.size() - next_; }
 
 private:
   std::vector<std::string> paths_;
+  ImageSearch search_;
   std::size_t next_ = 0;
 };
 
@@ -70,8 +74,8 @@ void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileR
 /// Writes the index with what was learnt, for the next time; a temporary file is renamed.
 /// Throws core::Error (disk full, ...).
 void save_event_index(const EventIndex& index, const std::string& path);
-/// Reads it back. Ranges into files whose size has changed since are dropped. Throws core::Error
-/// naming `path` if it holds no index.
-EventIndex load_event_index(const std::string& path);
+/// Reads it back, files that were moved being found by `search`. Ranges into files whose size has
+/// changed since are dropped. Throws core::Error naming `path` if it holds no index.
+EventIndex load_event_index(const std::string& path, const ImageSearch& search = {});
 
 } // namespace kilobragg::io
