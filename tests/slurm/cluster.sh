@@ -2,8 +2,12 @@
 #
 #   cluster_start FOLDER     starts munged, slurmctld and slurmd; exports SLURM_CONF
 #   cluster_stop             ends them by their process ids
+#   cluster_node             what the node pretends to have
+#   cluster_more             further lines of slurm.conf
 
 cluster_pids=()
+cluster_node='CPUs=4 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=1000'
+cluster_more=
 
 cluster_configure() {
   local folder=$1 me host
@@ -39,10 +43,11 @@ ReturnToService=2
 KillWait=10
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=$host NodeAddr=127.0.0.1 CPUs=4 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 RealMemory=1000
+NodeName=$host NodeAddr=127.0.0.1 $cluster_node
 PartitionName=low Nodes=$host Default=YES PriorityTier=1
 PartitionName=patient Nodes=$host PriorityTier=1 GraceTime=40
 PartitionName=high Nodes=$host PriorityTier=10 PreemptMode=OFF
+$cluster_more
 CONF
 }
 

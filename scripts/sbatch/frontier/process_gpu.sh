@@ -22,8 +22,11 @@ set -euo pipefail
 KILOBRAGG_HOME=${KILOBRAGG_HOME:-$SLURM_SUBMIT_DIR}
 source "$KILOBRAGG_HOME/scripts/env/frontier.sh"
 
-# Ranks in order over the cache regions, each with the GPU that hangs at its region.
-launch=(srun --cpus-per-task=4 --ntasks-per-gpu=2 --gpu-bind=closest --distribution='*:block' --wait=300)
+# Ranks in order over the cache regions, each with the GPU that hangs at its region. srun refuses
+# --ntasks-per-gpu beside the number per node that it would take from the directives above.
+unset SLURM_NTASKS_PER_NODE
+launch=(srun --ntasks=$((SLURM_JOB_NUM_NODES * 16)) --cpus-per-task=4 --ntasks-per-gpu=2
+        --gpu-bind=closest --distribution='*:block' --wait=300)
 launch_signal=USR1
 source "$KILOBRAGG_HOME/scripts/sbatch/common.sh"
 kb_process "$@"
