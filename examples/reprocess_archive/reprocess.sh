@@ -35,7 +35,7 @@ options_in_effect() {
 before=$(options_in_effect "$archive/stills_process.phil")
 after=$(options_in_effect "$archive/stills_process.phil" "${process[@]}")
 changed=$(grep -v -x -F -f <(echo "$before") <<< "$after" || true)
-images=$(grep -v '^output\.' <<< "$changed" || true)
+images=$(grep -v -e '^output\.' -e '^mp\.' <<< "$changed" || true)
 
 mkdir -p "$new"
 if [ -n "$images" ]; then
