@@ -14,7 +14,8 @@ readonly kb_stopped_early=75
 kb_signals=0        # how many signals this script has been sent
 kb_launcher=        # process id of the launcher while it runs
 
-kb_say() { echo "[$(date '+%F %T')] job ${kb_job:-?}: $*"; }
+# By bash alone: once the job is requeued, Slurm ends every process that it starts.
+kb_say() { printf '[%(%F %T)T] job %s: %s\n' -1 "${kb_job:-?}" "$*"; }
 
 kb_fail() {
   echo "${0##*/}: $*" >&2
