@@ -3,7 +3,8 @@
 # Usage: reprocess_archive_test.sh FOLDER_OF_PROGRAMS
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-export KILOBRAGG_BIN=$1
+KILOBRAGG_BIN=$(cd "$1" && pwd)
+export KILOBRAGG_BIN
 reprocess=$here/../../examples/reprocess_archive/reprocess.sh
 digest() { python3 "$here/../slurm/shard_digest.py" "$1"; }
 work=$(mktemp -d)

@@ -42,7 +42,7 @@ job() {
   shift
   : > calls
   status=0
-  env SLURM_JOB_ID=7 SLURM_SUBMIT_DIR="$work" SLURM_NTASKS=4 "${environment[@]}" \
+  env SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=1 SLURM_SUBMIT_DIR="$work" SLURM_NTASKS=4 "${environment[@]}" \
     bash "$KILOBRAGG_HOME/scripts/sbatch/$script" "$@" > output 2>&1 || status=$?
 }
 
