@@ -11,7 +11,8 @@ volatile std::sig_atomic_t noted = 0;
 
 extern "C" void note_signal(int signal) {
   noted = signal;
-  if (signal == SIGINT || signal == SIGTERM) std::signal(signal, SIG_DFL);
+  // Who presses the keys again means it. Batch systems send TERM to script and ranks, so twice.
+  if (signal == SIGINT) std::signal(SIGINT, SIG_DFL);
 }
 
 } // namespace

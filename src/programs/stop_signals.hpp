@@ -3,8 +3,8 @@
 
 namespace kilobragg::programs {
 
-/// From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted, not obeyed. The second SIGINT or
-/// SIGTERM ends the process as usual.
+/// From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted, not obeyed. A second SIGINT ends the
+/// process as usual.
 void catch_stop_signals();
 /// The signal that came, 0 if none did.
 int stop_signal();
