@@ -28,7 +28,7 @@ PHIL
     count=$((stills / (seed == 1 ? 1 : 3)))
     # Rendered coarsely and without noise: quick to make, and still stills that index.
     mpirun -n 2 --oversubscribe "$bin/simulate_stills" n_images="$count" seed="$seed" \
-      output.directory="$work/images" output.prefix="$run" render.oversample=1 beam.channels=2 \
+      output.output_dir="$work/images" output.prefix="$run" render.oversample=1 beam.channels=2 \
       crystal.size_um=0.2 noise.poisson=False > "$work/simulate_$run.log"
     "$bin/stills_process" "$work/process.phil" "$work/images/${run}_*.h5" \
       output.output_dir="$work/reference/$run" > "$work/reference_$run.log"
@@ -215,6 +215,9 @@ case_time_limit() {
   signal_ranks STOP "$job"
   wait_for_line time_limit 'signal USR1'
   signal_ranks CONT "$job"
+  wait_for_line time_limit 'requeued, goes on'
+  # Else a slow machine would be warned again at every start.
+  scontrol update JobId="$job" TimeLimit=60
   wait_for_state "$job" COMPLETED
   show_job time_limit
   logged time_limit 'ended with status 75'
