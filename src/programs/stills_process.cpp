@@ -278,9 +278,10 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
   for (const auto& [path, reason] : first.events.queue().index().failed)
     core::log_warning("cannot open '{}' ({})", path, reason);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-  if (first.events.queue().known() > 0)
-    core::log_info("{}",
-                   report::format_summary(total, first.events.queue().known(), elapsed, ranks));
+  // What a stopped run left is no image lost.
+  const std::int64_t inputs =
+      status == status_stopped ? total.accounted() : first.events.queue().known();
+  if (inputs > 0) core::log_info("{}", report::format_summary(total, inputs, elapsed, ranks));
   if (!options.output.write_index.empty() && !first.events.queue().growing())
     io::save_event_index(first.events.queue().index(), options.output.write_index);
   if (status == status_stopped)
