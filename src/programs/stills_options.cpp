@@ -82,7 +82,8 @@ void declare_output(OptionSet& set, OutputOptions& output) {
       "output.write_index", output.write_index,
       "Save where every frame lies, to the byte, as a file named *.kbi: as an input it starts a "
       "run that need not look for them.");
-  set.add_flag("--write-index", "output.write_index", "Save where every frame lies.");
+  set.add_flag("--write-index", "output.write_index",
+               "save where every frame lies as a file named *.kbi");
   set.add("output.stream_filename", output.stream,
           "One CrystFEL stream of all images, in order of file and frame. None: not written.");
   set.add("mp.debug.output_debug_logs", output.debug_logs,
@@ -426,11 +427,12 @@ void StillsOptions::declare(OptionSet& set) {
       "dispatch.resume", resume,
       "Process what output.output_dir has no results of yet, with the options of the run before; "
       "do nothing if that is nothing.");
-  set.add_flag("--resume", "dispatch.resume", "Go on with the run in output.output_dir.");
+  set.add_flag("--resume", "dispatch.resume", "go on with the run in output.output_dir");
   set.add("dispatch.collect", collect,
           "Process nothing: make .expt and .refl files, ledger and report of the results in this "
           "folder.");
-  set.add_flag("--collect", "dispatch.collect", "Make the files of a run of its shards.");
+  set.add_flag("--collect", "dispatch.collect",
+               "make the files of a run that was killed from its shards");
   set.add("dispatch.batch_size", batch_size,
           "Images that a rank is handed at once; None = by the time that they take. Results do not "
           "depend on it.");

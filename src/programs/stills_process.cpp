@@ -46,23 +46,24 @@ const char* const usage = R"(stills_process: diffraction stills to integrated in
 
   stills_process [options.phil ...] [name=value ...] images ...
   mpirun -n 8 stills_process options.phil run_12.h5 'run_13_*.cbf' output.output_dir=out
-  stills_process out/idx-*.shard
+  stills_process ... --check            say what is wrong and what would be done
+  stills_process ... --resume           go on with a run that was stopped or killed
+  stills_process --collect out          make the files of a run that was killed
 
-Images are NXmx or DECTRIS HDF5, CBF, .expt lists, or patterns of these. Options have the names
-that dials.stills_process gives them; an unambiguous ending of a name is enough. Files of options
-are read first, in order; name=value arguments come after and win.
+Images are NXmx or DECTRIS HDF5, CBF, .expt lists, saved indices (*.kbi), or patterns of these.
+Options have the names that dials.stills_process gives them; an unambiguous ending of a name is
+enough. Files of options are read first, in order; name=value arguments come after and win.
 
-Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files are derived
-from them at the end, or, for a run that was killed, by naming its shards.
+Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files, report.html
+and the images in ledger.sqlite are made from them at the end, or by --collect (or by naming shards).
 
 With --check nothing is processed: files, geometry, masks, options, symmetry and disk room are looked
 at, a few images are tried, and all problems are listed (exit status 2; 0 if there are none).
 
 Every image ends in one exit state, counted at the end and printed with -v (those that could not be
-read are always named): integrate_ok,
-index_ok, spotfinding_ok, not_enough_spots, too_many_spots, indexing_failed, refine_failed,
-integrate_failed, spotfinding_exception, preprocess_exception, timeout. Tags are <file> or, for files of
-several frames, <file>_<frame from 0, five digits>.
+read are always named): integrate_ok, index_ok, spotfinding_ok, not_enough_spots, too_many_spots,
+indexing_failed, refine_failed, integrate_failed, spotfinding_exception, preprocess_exception,
+timeout. Tags are <file> or, for files of several frames, <file>_<frame from 0, five digits>.
 
 Exit status: 0 ran to the end (images that failed are counted, not fatal), 1 could not run,
 2 wrong options or inputs, 3 no image could be read, 4 images were lost on the way, 75 stopped by
