@@ -1,6 +1,7 @@
 // Batches by the policy, until there are no more events or a signal came.
 #include "distribution.hpp"
 
+#include "library_gate.hpp"
 #include "stop_signals.hpp"
 
 #include "kilobragg/core/error.hpp"
@@ -30,13 +31,18 @@ void Distribution::note_signal(int signal) {
 
 std::optional<std::string> Distribution::next(int rank) {
   note_signal(stop_signal());
-  if (signal_ != 0) return std::nullopt;
+  if (stopped()) return std::nullopt;
   const std::int64_t size =
       batch_size_ ? *batch_size_ : policy_.next(rank, queue_.available(), queue_.growing());
-  const auto batch = queue_.next(rank, std::max<std::int64_t>(1, size));
-  if (!batch) return std::nullopt;
-  first_of_[rank] = batch->events.front().number;
-  return batch->pack();
+  try {
+    const auto batch = queue_.next(rank, std::max<std::int64_t>(1, size));
+    if (!batch) return std::nullopt;
+    first_of_[rank] = batch->events.front().number;
+    return batch->pack();
+  } catch (const LibraryHangs& error) {
+    hangs_ = error.what();
+    return std::nullopt;
+  }
 }
 
 void Distribution::finished(int rank, const std::string& bytes) {
@@ -51,7 +57,12 @@ void Distribution::finished(int rank, const std::string& bytes) {
 
 bool Distribution::idle() {
   monitor_.tick(queue_);
-  return signal_ == 0 && queue_.scan();
+  try {
+    return !stopped() && queue_.scan();
+  } catch (const LibraryHangs& error) {
+    hangs_ = error.what();
+    return false;
+  }
 }
 
 bool Distribution::complete() const {
@@ -60,7 +71,9 @@ bool Distribution::complete() const {
 
 std::string Distribution::why_incomplete() const {
   if (signal_ != 0) return fmt::format("stopped by {}", signal_name(signal_));
-  if (queue_.available() > 0) return "every rank hangs in a read that was given up";
+  if (!hangs_.empty()) return hangs_;
+  if (queue_.available() > 0 || queue_.growing())
+    return "every rank hangs in a read that was given up";
   return "";
 }
 

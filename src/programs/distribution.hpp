@@ -31,12 +31,14 @@ public:
 
 private:
   void note_signal(int signal);
+  bool stopped() const { return signal_ != 0 || !hangs_.empty(); }
 
   EventQueue queue_;
   std::optional<int> batch_size_;
   BatchPolicy policy_;
   RunMonitor& monitor_;
   int signal_ = 0;                       ///< that asked for an early end, 0 = none
+  std::string hangs_;                    ///< why no more inputs can be looked at
   std::map<int, std::int64_t> first_of_; ///< number of the first event that a rank has in hand
 };
 

@@ -277,10 +277,17 @@ std::optional<Batch> EventQueue::next(int rank, std::int64_t count) {
   Batch batch;
   for (; count > 0 && !waiting_.empty(); --count) {
     const std::int64_t number = waiting_.front();
+    const Described* described = nullptr;
+    try {
+      described = &describe(index_.events[std::size_t(number)].source);
+    } catch (const LibraryHangs&) {
+      // What was taken so far can be processed; the next call says why there is no more.
+      if (batch.events.empty()) throw;
+      return batch;
+    }
     waiting_.pop_front();
-    const Described& described = describe(index_.events[std::size_t(number)].source);
-    note_receiver(rank, batch, described);
-    batch.events.push_back(batch_event(number, described));
+    note_receiver(rank, batch, *described);
+    batch.events.push_back(batch_event(number, *described));
   }
   return batch;
 }

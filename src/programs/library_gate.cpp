@@ -1,7 +1,7 @@
 // The mutex behind the gate.
 #include "library_gate.hpp"
 
-#include "kilobragg/core/error.hpp"
+#include <fmt/format.h>
 
 #include <chrono>
 
@@ -20,9 +20,8 @@ LibraryPass::LibraryPass(std::optional<double> timeout)
   if (!timeout)
     lock_.lock();
   else if (!lock_.try_lock_for(std::chrono::duration<double>(*timeout)))
-    core::fail("the first rank cannot look at more inputs (it hangs in a read since {} s) go on by "
-               "--resume when the file system answers again?",
-               *timeout);
+    throw LibraryHangs(fmt::format(
+        "the first rank cannot look at more inputs: it hangs in a read since {} s", *timeout));
 }
 
 } // namespace kilobragg::programs

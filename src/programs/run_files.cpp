@@ -89,13 +89,17 @@ std::vector<std::string> underived(const std::vector<std::string>& shards,
     const int number = result_number(shard).value_or(0);
     const auto is_stale = [&](const std::string& name) {
       if (name.empty()) return false;
-      const fs::path file =
-          fs::path(shard).parent_path() / (fmt::format(fmt::runtime(name), number) + ".refl");
-      std::error_code absent;
-      const auto written = fs::last_write_time(file, absent);
-      return absent || written < fs::last_write_time(shard, absent);
+      const std::string stem =
+          (fs::path(shard).parent_path() / fmt::format(fmt::runtime(name), number)).string();
+      for (const char* ending : {".expt", ".refl"}) {
+        std::error_code absent;
+        const auto written = fs::last_write_time(stem + ending, absent);
+        if (absent || written < fs::last_write_time(shard, absent)) return true;
+      }
+      return false;
     };
-    if (is_stale(names.strong) || is_stale(names.indexed) || is_stale(names.integrated))
+    if (is_stale(names.strong) || is_stale(names.indexed) || is_stale(names.refined) ||
+        is_stale(names.integrated))
       left.push_back(shard);
   }
   return left;

@@ -125,7 +125,6 @@ void start_main_log(const Plan& plan, const StillsOptions& options, const core::
                    .file = log_path(options.output),
                    .prefix = "",
                    .append = options.resume});
-  core::write_file(phil_path(options.output), plan.phil);
   core::log_info("{}", core::version_line("stills_process"));
   core::log_info("The following parameters have been modified:\n{}", set.to_phil(true));
   for (const auto& [path, value] : options.without_effect)
@@ -222,7 +221,8 @@ int exit_status(const report::RunSummary& total, const Distribution& events) {
   if (!events.complete())
     return events.why_incomplete().empty() ? status_unaccounted : status_stopped;
   const auto unread = total.by_state[std::size_t(models::ExitState::PreprocessException)];
-  return unread > 0 && unread == total.accounted() ? status_nothing_read : status_ok;
+  const bool none = unread == total.accounted() && events.queue().already_done() == 0;
+  return unread > 0 && none ? status_nothing_read : status_ok;
 }
 
 void say_stopped(const Distribution& events, const report::RunSummary& total) {
@@ -308,6 +308,7 @@ int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
   if (comm.is_root()) {
     try {
       first.emplace(options, plan, join_done_shares(shares, plan.phil), comm.size());
+      core::write_file(phil_path(options.output), plan.phil);
       log_start(first->events, comm.size());
     } catch (const core::Error& error) {
       core::log_error("{}", error.what());
