@@ -44,13 +44,13 @@ protected:
 
   static std::string path(const std::string& name) { return (folder->path() / name).string(); }
 
-  static void write_images(const std::string& file, int frames) {
+  static void write_images(const std::string& file, int frames, std::uint64_t seed = 11) {
     io::NxmxLayout layout;
     layout.detector = testing::drawn_detector();
     layout.frames = frames;
     io::NxmxWriter writer(file, layout);
     for (int frame = 0; frame < frames; ++frame) {
-      const auto still = testing::draw_still(std::uint64_t(frame) + 11, frame % 3 != 2);
+      const auto still = testing::draw_still(std::uint64_t(frame) + seed, frame % 3 != 2);
       writer.write_frame(frame, still.pixels, still.beam.wavelength);
     }
     writer.close();
@@ -65,13 +65,17 @@ protected:
     H5Fclose(h5);
   }
 
+  static std::string command(const std::string& arguments, int ranks = 1) {
+    const std::string alone =
+        std::string(KILOBRAGG_BUILD_DIR) + "/apps/stills_process " + arguments;
+    if (ranks == 1) return alone;
+    return std::string(KILOBRAGG_MPIEXEC) + " --oversubscribe -n " + std::to_string(ranks) + " " +
+           alone;
+  }
+
   static Finished run(const std::string& arguments, int ranks = 1) {
     const std::string log = path("console.txt");
-    std::string command = std::string(KILOBRAGG_BUILD_DIR) + "/apps/stills_process " + arguments;
-    if (ranks > 1)
-      command = std::string(KILOBRAGG_MPIEXEC) + " --oversubscribe -n " + std::to_string(ranks) +
-                " " + command;
-    const int status = std::system((command + " > " + log + " 2>&1").c_str());
+    const int status = std::system((command(arguments, ranks) + " > " + log + " 2>&1").c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, core::read_text_file(log)};
   }
 

@@ -1,0 +1,5 @@
+# Runs that are killed or asked to stop, and go on with --resume.
+kilobragg_test(app_stills_process_resume SOURCES stills_process_resume_test.cpp ROOMS programs
+  LIBS kilobragg_hdf5 LABELS app DEFINES KILOBRAGG_MPIEXEC="${MPIEXEC_EXECUTABLE}")
+add_dependencies(test_app_stills_process_resume stills_process)
+set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2)
