@@ -22,6 +22,8 @@ void catch_stop_signals() {
   action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART; // reads and writes in hand go on
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
+  // Writing beyond a limit on the size of files is then an error, like a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int stop_signal() { return noted; }

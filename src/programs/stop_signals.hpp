@@ -4,7 +4,7 @@
 namespace kilobragg::programs {
 
 /// From now on SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 are noted, not obeyed. A second SIGINT ends the
-/// process as usual.
+/// process as usual. SIGXFSZ is ignored: writes that are too long fail instead.
 void catch_stop_signals();
 /// The signal that came, 0 if none did.
 int stop_signal();

@@ -3,3 +3,4 @@ kilobragg_test(app_stills_process_resume SOURCES stills_process_resume_test.cpp 
   LIBS kilobragg_hdf5 LABELS app DEFINES KILOBRAGG_MPIEXEC="${MPIEXEC_EXECUTABLE}")
 add_dependencies(test_app_stills_process_resume stills_process)
 set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2)
+target_include_directories(test_app_stills_process_resume PRIVATE ${PROJECT_SOURCE_DIR}/src/programs)
