@@ -104,14 +104,17 @@ Handle unlocked_access() {
 
 Handle open_file(const std::string& path) {
   quiet();
+  const Handle access = reading_access();
+  // Looking at the links to data files opens them: not for every link anew.
+  constexpr unsigned linked_files_open = 8;
+  H5Pset_elink_file_cache_size(access.get(), linked_files_open);
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+  if (file) return file;
+  const std::string why = last_error();
   errno = 0;
   if (!std::ifstream(path).good())
     core::fail("cannot open {} ({}) is the path right and readable?", path,
                std::strerror(errno ? errno : EIO));
-  const Handle access = reading_access();
-  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
-  if (file) return file;
-  const std::string why = last_error();
   if (H5Fis_hdf5(path.c_str()) > 0)
     file = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, access.get()));
   if (!file)

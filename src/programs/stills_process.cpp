@@ -257,7 +257,7 @@ void log_start(const Distribution& events, int ranks) {
 }
 
 /// Hands out all events; the reports go to the monitor.
-void run_events(const parallel::Communicator& comm, std::optional<FirstRank>& first,
+void run_events(const parallel::Communicator& comm, std::unique_ptr<FirstRank>& first,
                 StillWorker& worker) {
   parallel::WorkSource source;
   if (first) {
@@ -300,14 +300,15 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
 /// Makes the first rank's part; what is wrong ends the run on every rank. Returns the exit status to
 /// end with, -1 to go on. Collective.
 int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
-                     const StillsOptions& options, std::optional<FirstRank>& first) {
+                     const StillsOptions& options, std::unique_ptr<FirstRank>& first) {
   int stop = -1;
   std::vector<std::string> shards;
   if (options.resume) shards = share_shards(comm, options.output);
   const auto shares = comm.gather(read_done_share(shards, comm.rank(), comm.size()));
   if (comm.is_root()) {
     try {
-      first.emplace(options, plan, join_done_shares(shares, plan.phil), comm.size());
+      first = std::make_unique<FirstRank>(options, plan, join_done_shares(shares, plan.phil),
+                                          comm.size());
       core::write_file(phil_path(options.output), plan.phil);
       log_start(first->events, comm.size());
     } catch (const core::Error& error) {
@@ -322,7 +323,7 @@ int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
 /// Everything after the plan is shared.
 int process(const parallel::Communicator& comm, const Plan& plan, const StillsOptions& options,
             Clock::time_point start) {
-  std::optional<FirstRank> first;
+  std::unique_ptr<FirstRank> first;
   if (const int stop = start_first_rank(comm, plan, options, first); stop >= 0) return stop;
   StepLog steps;
   if (options.output.debug_logs) steps.open_steps(options.output.directory + "/debug", comm.rank());
@@ -349,6 +350,8 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
   }
   if (first) status = conclude(*first, options, comm.size(), start);
   comm.broadcast_value(status);
+  // The reader of a file waits for the library that a hung read has locked: it is left as it is.
+  if (WatchedProcessor::has_abandoned_threads()) static_cast<void>(first.release());
   return status;
 }
 

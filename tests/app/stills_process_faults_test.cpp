@@ -115,10 +115,10 @@ TEST_F(Faults, MetadataIsReadByOneRankAndEachFileOnceByThoseThatNeedIt) {
         total += count;
         if (name.rfind("part_", 0) == 0) {
           data += count;
-          EXPECT_LE(count, rank == 0 ? 6 : 1) << name << " on rank " << rank;
+          EXPECT_LE(count, rank == 0 ? 10 : 1) << name << " on rank " << rank;
         } else if (name == "run_master.h5" || name.ends_with(".expt")) {
           EXPECT_EQ(rank, 0) << name << " was opened by rank " << rank;
-          EXPECT_LE(count, 8) << name;
+          EXPECT_LE(count, 10) << name;
         } else if (name.ends_with(".shard")) {
           EXPECT_LE(count, rank == 0 ? 4 : 3) << name << " on rank " << rank;
         }
@@ -175,10 +175,10 @@ TEST_F(Faults, AnUnreadableFrameHarmsNoOther) {
 }
 
 TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
-  // Every read of pixels of part_2.h5 but the first frame's, which the first rank reads too, takes 0.4 s.
+  // Every read of pixels of part_2.h5 but the first frame's, which the first rank reads too, takes 1 s.
   const std::string faults = fmt::format(
       "KILOBRAGG_FAULT_FILE=part_2.h5 KILOBRAGG_FAULT_FROM={} KILOBRAGG_FAULT_KIND=slow "
-      "KILOBRAGG_FAULT_MS=400",
+      "KILOBRAGG_FAULT_MS=1000",
       place(1).offset);
   ChildProcess child(with(faults) + command(arguments("slow", "dispatch.batch_size=1"), 3),
                      path("child.txt"));
@@ -192,12 +192,13 @@ TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
     const bool is_slow = still.source.frame > frames_each && still.source.frame < 2 * frames_each;
     if (is_slow) {
       slow += read;
-      EXPECT_GT(read, 0.39) << key;
+      EXPECT_GT(read, 0.99) << key;
     } else {
-      EXPECT_LT(read, 0.35) << key << " waited for a file that it does not need";
+      EXPECT_LT(read, 0.9) << key << " on rank " << still.processing.rank
+                            << " waited for a file that it does not need";
     }
   }
-  EXPECT_GT(slow, 0.4 * (frames_each - 1) * 0.99);
+  EXPECT_GT(slow, 0.99 * (frames_each - 1));
 }
 
 } // namespace
