@@ -4,3 +4,6 @@ kilobragg_test(app_stills_process_resume SOURCES stills_process_resume_test.cpp 
 add_dependencies(test_app_stills_process_resume stills_process)
 set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2)
 target_include_directories(test_app_stills_process_resume PRIVATE ${PROJECT_SOURCE_DIR}/src/programs)
+# For scripts/reliability.sh.
+add_executable(compare_runs compare_runs.cpp)
+target_link_libraries(compare_runs PRIVATE kilobragg_programs kilobragg_testing kilobragg_options)

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Kills, cuts and starves runs of stills_process at random moments, resumes them, and compares all results.
+#
+#   scripts/reliability.sh [build folder] [kills] [images]
+#
+# Prints a table of what was done and lost. Exit status: 0 if nothing was lost, 1 otherwise. The short
+# form of the same runs in ctest (app_stills_process_resume, app_stills_process_faults).
+set -u
+build=${1:-build}
+kills=${2:-100}
+images=${3:-200}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+program=$build/apps/stills_process
+compare=$build/tests/app/compare_runs
+for needed in "$program" "$build/apps/simulate_stills" "$compare"; do
+  [ -x "$needed" ] || { echo "$needed is not built" >&2; exit 1; }
+done
+seed=${SEED:-1}
+RANDOM=$seed
+failures=0
+
+say() { printf '%-46s %7s %9s  %s\n' "$@"; }
+"$build/apps/simulate_stills" n_images="$images" output.output_dir="$work" seed=5 detector.preset=flat \
+  > "$work/simulate.txt" 2>&1 || { tail -5 "$work/simulate.txt"; exit 1; }
+options="indexing.known_symmetry.unit_cell=77.06,77.06,37.22,90,90,90 indexing.known_symmetry.space_group=P43212"
+
+# start <folder> <ranks> <more options>: in the background, in a group of its own; sets $job.
+start() {
+  local run=("$program")
+  [ "$2" -gt 1 ] && run=(mpirun --oversubscribe -n "$2" "$program")
+  # shellcheck disable=SC2086
+  setsid "${run[@]}" $options $work/run_*.h5 output_dir="$work/$1" $3 > "$work/$1.txt" 2>&1 &
+  job=$!
+}
+# Every process of a run, those that mpirun put into other groups too.
+members() { pgrep -f "output_dir=$work/$1( |\$)"; }
+# Its ranks alone.
+ranks_of() {
+  local pid
+  for pid in $(members "$1"); do
+    [ "$(cat "/proc/$pid/comm" 2> /dev/null)" = stills_process ] && echo "$pid"
+  done
+}
+finish() { # <folder> <ranks>: to the end, then compares
+  start "$1" "$2" --resume
+  wait "$job"
+  local status=$?
+  if [ $status -ne 0 ]; then
+    tail -3 "$work/$1.txt"
+    return 1
+  fi
+  "$compare" "$work/whole" "$work/$1" > "$work/compare.txt" 2>&1 || { head -5 "$work/compare.txt"; return 1; }
+}
+report() { # <what> <times> <resumed runs> <result of finish>
+  local word='nothing lost'
+  [ "$4" -eq 0 ] || { word='LOST OR CHANGED'; failures=$((failures + 1)); }
+  say "$1" "$2" "$3" "$word"
+}
+a_moment() { sleep "$(printf '0.%03d' $((RANDOM % 1000)))"; }
+
+start whole 1 ""
+wait "$job" || { tail -5 "$work/whole.txt"; exit 1; }
+say 'fault' 'times' 'runs' 'against an undisturbed run'
+
+for ranks in 1 2 3 5; do
+  folder=job$ranks done=0 runs=0
+  while [ $done -lt $((kills / 8)) ]; do
+    [ -d "$work/$folder" ] && more=--resume || more=""
+    start $folder $ranks "$more"
+    runs=$((runs + 1))
+    a_moment
+    # shellcheck disable=SC2046
+    if kill -0 "$job" 2> /dev/null; then kill -9 $(members $folder) 2> /dev/null; done=$((done + 1)); fi
+    wait "$job" 2> /dev/null
+    if grep -q 'nothing to do' "$work/$folder.txt"; then # all done: once more from the start
+      finish $folder $ranks || failures=$((failures + 1))
+      rm -rf "${work:?}/$folder"
+    fi
+  done
+  finish $folder $ranks
+  report "kill -9 of all processes, $ranks ranks" $done $runs $?
+done
+
+for ranks in 2 3 5; do
+  folder=rank$ranks done=0 runs=0
+  while [ $done -lt $((kills / 6)) ]; do
+    [ -d "$work/$folder" ] && more=--resume || more=""
+    start $folder $ranks "$more"
+    runs=$((runs + 1))
+    a_moment
+    mapfile -t all < <(ranks_of $folder)
+    if [ ${#all[@]} -gt 0 ]; then kill -9 "${all[RANDOM % ${#all[@]}]}" 2> /dev/null && done=$((done + 1)); fi
+    wait "$job" 2> /dev/null
+    if grep -q 'nothing to do' "$work/$folder.txt"; then
+      finish $folder $ranks || failures=$((failures + 1))
+      rm -rf "${work:?}/$folder"
+    fi
+  done
+  finish $folder $ranks
+  report "kill -9 of one rank of $ranks" $done $runs $?
+done
+
+folder=cut cp -r "$work/whole" "$work/cut"
+cuts=$((kills / 5))
+for ((i = 0; i < cuts; ++i)); do
+  shard=$work/cut/idx-0000.shard
+  size=$(stat -c %s "$shard")
+  truncate -s $(((RANDOM * 32768 + RANDOM) % size)) "$shard"
+  finish cut 1 || break
+done
+report 'shard cut at a random byte' $i $i $((i < cuts))
+
+for ranks in 1 2; do
+  for ((i = 0; i < kills / 10; ++i)); do
+    rm -rf "$work/full"
+    start full $ranks ""
+    sleep 0.3
+    for pid in $(ranks_of full); do
+      prlimit --pid "$pid" --fsize=$((RANDOM * 30)) 2> /dev/null
+    done
+    wait "$job" 2> /dev/null
+    finish full $ranks || break
+  done
+  report "full disk (limit on file sizes), $ranks ranks" $i $i $((i < kills / 10))
+done
+
+for ranks in 1 3; do
+  for signal in USR1 USR2 TERM INT; do
+    rm -rf "$work/signal"
+    start signal $ranks ""
+    sleep 0.5
+    mapfile -t all < <(ranks_of signal)
+    began=$(date +%s%N)
+    [ ${#all[@]} -gt 0 ] && kill -$signal "${all[RANDOM % ${#all[@]}]}"
+    wait "$job" 2> /dev/null
+    status=$? took=$((($(date +%s%N) - began) / 1000000))
+    finish signal $ranks
+    report "SIG$signal to a rank of $ranks: status $status in $took ms" 1 2 $?
+  done
+done
+
+[ $failures -eq 0 ] && echo 'Nothing was lost.' || echo "$failures failures (SEED=$seed)"
+exit $((failures > 0))
