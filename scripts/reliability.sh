@@ -26,15 +26,16 @@ say() { printf '%-46s %7s %9s  %s\n' "$@"; }
   > "$work/simulate.txt" 2>&1 || { tail -5 "$work/simulate.txt"; exit 1; }
 options="indexing.known_symmetry.unit_cell=77.06,77.06,37.22,90,90,90 indexing.known_symmetry.space_group=P43212"
 
-# start <folder> <ranks> <more options>: in the background, in a group of its own; sets $job.
+# start <folder> <ranks> <more options>: in the background; sets $job.
 start() {
   local run=("$program")
+  touch "$work/started"
   [ "$2" -gt 1 ] && run=(mpirun --oversubscribe -n "$2" "$program")
   # shellcheck disable=SC2086
-  setsid "${run[@]}" $options $work/run_*.h5 output_dir="$work/$1" $3 > "$work/$1.txt" 2>&1 &
+  "${run[@]}" $options $work/run_*.h5 output_dir="$work/$1" $3 < /dev/null > "$work/$1.txt" 2>&1 &
   job=$!
 }
-# Every process of a run, those that mpirun put into other groups too.
+# Every process of a run.
 members() { pgrep -f "output_dir=$work/$1( |\$)"; }
 # Its ranks alone.
 ranks_of() {
@@ -58,7 +59,15 @@ report() { # <what> <times> <resumed runs> <result of finish>
   [ "$4" -eq 0 ] || { word='LOST OR CHANGED'; failures=$((failures + 1)); }
   say "$1" "$2" "$3" "$word"
 }
-a_moment() { sleep "$(printf '0.%03d' $((RANDOM % 1000)))"; }
+# Waits until a run has results, and a little more.
+a_moment() {
+  for ((w = 0; w < 500; ++w)); do
+    [ -n "$(find "$work/$1" -name '*.shard' -newer "$work/started" 2> /dev/null)" ] && break
+    kill -0 "$job" 2> /dev/null || break
+    sleep 0.01
+  done
+  sleep "$(printf '0.%03d' $((RANDOM % 300)))"
+}
 
 start whole 1 ""
 wait "$job" || { tail -5 "$work/whole.txt"; exit 1; }
@@ -70,7 +79,7 @@ for ranks in 1 2 3 5; do
     [ -d "$work/$folder" ] && more=--resume || more=""
     start $folder $ranks "$more"
     runs=$((runs + 1))
-    a_moment
+    a_moment $folder
     # shellcheck disable=SC2046
     if kill -0 "$job" 2> /dev/null; then kill -9 $(members $folder) 2> /dev/null; done=$((done + 1)); fi
     wait "$job" 2> /dev/null
@@ -89,7 +98,7 @@ for ranks in 2 3 5; do
     [ -d "$work/$folder" ] && more=--resume || more=""
     start $folder $ranks "$more"
     runs=$((runs + 1))
-    a_moment
+    a_moment $folder
     mapfile -t all < <(ranks_of $folder)
     if [ ${#all[@]} -gt 0 ]; then kill -9 "${all[RANDOM % ${#all[@]}]}" 2> /dev/null && done=$((done + 1)); fi
     wait "$job" 2> /dev/null
@@ -116,7 +125,7 @@ for ranks in 1 2; do
   for ((i = 0; i < kills / 10; ++i)); do
     rm -rf "$work/full"
     start full $ranks ""
-    sleep 0.3
+    a_moment full
     for pid in $(ranks_of full); do
       prlimit --pid "$pid" --fsize=$((RANDOM * 30)) 2> /dev/null
     done
@@ -130,7 +139,7 @@ for ranks in 1 3; do
   for signal in USR1 USR2 TERM INT; do
     rm -rf "$work/signal"
     start signal $ranks ""
-    sleep 0.5
+    a_moment signal
     mapfile -t all < <(ranks_of signal)
     began=$(date +%s%N)
     [ ${#all[@]} -gt 0 ] && kill -$signal "${all[RANDOM % ${#all[@]}]}"

@@ -110,7 +110,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t limit = std::size_t{4} << 20;
+  static constexpr std::size_t limit = std::size_t{1} << 18; ///< a table has some 30 columns
 
   void spill(const std::string& beside) {
     if (file_ < 0) {

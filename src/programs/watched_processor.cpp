@@ -31,8 +31,8 @@ struct WatchedProcessor::Worker {
     if (!given_up) step(message);
   }
 
-  void run(const StillsOptions& options) {
-    std::unique_ptr<EventProcessor> processor;
+  void run(const MakeProcessing& make) {
+    Processing process;
     std::unique_lock lock(mutex);
     for (;;) {
       changed.wait(lock, [this] { return task || end; });
@@ -43,8 +43,8 @@ struct WatchedProcessor::Worker {
       std::optional<TaskResult> done;
       std::exception_ptr failure;
       try {
-        if (!processor) processor = std::make_unique<EventProcessor>(options);
-        done = processor->process(now, reading, [this](const std::string& m) { say(m); });
+        if (!process) process = make();
+        done = process(now, reading, [this](const std::string& m) { say(m); });
       } catch (...) {
         failure = std::current_exception();
       }
@@ -59,7 +59,20 @@ struct WatchedProcessor::Worker {
 
 WatchedProcessor::WatchedProcessor(const StillsOptions& options, std::optional<double> timeout,
                                    StepListener step)
-    : options_(options)
+    : WatchedProcessor(
+          [&options]() -> Processing {
+            // Shared because a std::function must be one that can be copied.
+            const auto processor = std::make_shared<EventProcessor>(options);
+            return [processor](const Task& task, std::atomic<bool>& reading,
+                               const StepListener& listener) {
+              return processor->process(task, reading, listener);
+            };
+          },
+          timeout, std::move(step)) {}
+
+WatchedProcessor::WatchedProcessor(MakeProcessing make, std::optional<double> timeout,
+                                   StepListener step)
+    : make_(std::move(make))
     , timeout_(timeout)
     , step_(std::move(step)) {}
 
@@ -78,13 +91,13 @@ bool WatchedProcessor::has_abandoned_threads() { return abandoned_threads > 0; }
 TaskResult WatchedProcessor::process(const Task& task) {
   if (!timeout_) {
     std::atomic<bool> reading = false;
-    if (!here_) here_ = std::make_unique<EventProcessor>(options_);
-    return here_->process(task, reading, step_);
+    if (!here_) here_ = make_();
+    return here_(task, reading, step_);
   }
   if (!worker_) {
     worker_ = std::make_shared<Worker>();
     worker_->step = step_;
-    thread_ = std::thread([worker = worker_, &options = options_] { worker->run(options); });
+    thread_ = std::thread([worker = worker_, make = make_] { worker->run(make); });
   }
   std::unique_lock lock(worker_->mutex);
   worker_->task = task;

@@ -11,6 +11,11 @@
 
 namespace kilobragg::programs {
 
+/// What processes events, made in the thread that uses it: as EventProcessor::process.
+using Processing = std::function<TaskResult(const Task&, std::atomic<bool>& reading,
+                                            const std::function<void(const std::string&)>& step)>;
+using MakeProcessing = std::function<Processing()>;
+
 /// Runs an EventProcessor in a thread of its own and waits for it no longer than it may take. A
 /// thread that is given up cannot be stopped: it is left alone with all that it uses, and another
 /// takes its place. Without a limit everything happens in the calling thread.
@@ -21,6 +26,8 @@ public:
   /// `timeout` (s): the most that one image may take, none = any time. `step` hears the steps of
   /// images that are not given up. `options` must live as long as the process.
   WatchedProcessor(const StillsOptions& options, std::optional<double> timeout, StepListener step);
+  /// The same with something else than an EventProcessor.
+  WatchedProcessor(MakeProcessing make, std::optional<double> timeout, StepListener step);
   ~WatchedProcessor();
   WatchedProcessor(const WatchedProcessor&) = delete;
   WatchedProcessor& operator=(const WatchedProcessor&) = delete;
@@ -37,11 +44,11 @@ private:
   struct Worker;
   TaskResult give_up(const Task& task);
 
-  const StillsOptions& options_;
+  MakeProcessing make_;
   std::optional<double> timeout_;
   StepListener step_;
-  std::unique_ptr<EventProcessor> here_; ///< without a limit
-  std::shared_ptr<Worker> worker_;       ///< shared with its thread
+  Processing here_;                ///< without a limit
+  std::shared_ptr<Worker> worker_; ///< shared with its thread
   std::thread thread_;
   bool stuck_ = false;
 };

@@ -151,6 +151,41 @@ TEST(Shard, GoesOnAfterACut) {
   EXPECT_FALSE(summary.torn);
 }
 
+TEST(Shard, CutAtEveryByteAndReopenedHoldsTheWholeRecordsAndTheNextOne) {
+  const testing::TemporaryFolder folder;
+  const std::string whole = folder / "whole.shard", cut = folder / "cut.shard";
+  const auto detector = sample_detector();
+  std::vector<StillResult> stills;
+  std::vector<std::uint64_t> ends; ///< of the file after each image
+  {
+    ShardWriter writer(whole, R"({"program":"test"})");
+    for (int i = 0; i < 3; ++i) {
+      stills.push_back(i == 1 ? sample_still(i, detector, ExitState::NotEnoughSpots, 0)
+                              : sample_still(i, nullptr, ExitState::PreprocessException));
+      for (StillResult& still : stills) still.spots = {};
+      writer.append(stills.back());
+      ends.push_back(std::filesystem::file_size(whole));
+    }
+  }
+  const auto bytes = core::read_file(whole);
+  const auto next = sample_still(9, sample_detector(), ExitState::NotEnoughSpots, 0);
+  for (std::size_t length = 0; length <= bytes.size(); ++length) {
+    core::write_file(cut, std::span(bytes).first(length));
+    { ShardWriter(cut, R"({"program":"test"})").append(next); }
+    ShardSummary summary;
+    const auto back = results_of(cut, &summary);
+    std::size_t kept = 0;
+    while (kept < ends.size() && ends[kept] <= length) ++kept;
+    ASSERT_EQ(back.size(), kept + 1) << length;
+    EXPECT_FALSE(summary.torn) << length;
+    EXPECT_EQ(summary.run, R"({"program":"test"})") << length;
+    for (std::size_t i = 0; i < kept; ++i)
+      ASSERT_TRUE(image_of(back[i]) == image_of(stills[i])) << length;
+    ASSERT_TRUE(image_of(back[kept]) == image_of(next)) << length;
+    ASSERT_NE(back[kept].detector, nullptr) << length;
+  }
+}
+
 TEST(Shard, KilledWriterLosesAtMostTheImageInHand) {
   const testing::TemporaryFolder folder;
   const std::string path = folder / "a.shard";

@@ -22,7 +22,7 @@ std::vector<std::byte> format_reflections(const models::ReflectionTable& table);
 /// Writes to a temporary file beside `path` and renames it. Throws core::Error (disk full, ...).
 void write_reflections(const models::ReflectionTable& table, const std::string& path);
 
-/// Writes a table that comes in parts, without holding it: columns beyond a few MiB wait in
+/// Writes a table that comes in parts, without holding it: columns beyond 256 KiB wait in
 /// unnamed files in the folder of `path`.
 class ReflectionFileWriter {
 public:
