@@ -272,6 +272,19 @@ void run_events(const parallel::Communicator& comm, std::unique_ptr<FirstRank>& 
   worker.close_shard();
 }
 
+/// The shards whose images go to the ledger at once. Of long runs that is for a job of its own: all
+/// other ranks would wait while the first one reads terabytes.
+std::vector<std::string> shards_to_collect(const EventQueue& queue, const OutputOptions& output,
+                                           int status) {
+  constexpr std::int64_t most_images = 200'000;
+  if (status == status_stopped) return {};
+  if (queue.known() + queue.already_done() <= most_images) return shards_in(output.directory);
+  core::log_info("The ledger has the batches of this run; 'stills_process --collect {}' adds its "
+                 "images.",
+                 output.directory);
+  return {};
+}
+
 /// The first rank's last words; returns the exit status.
 int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::time_point start) {
   const auto& total = first.monitor.total();
@@ -289,9 +302,9 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
     say_stopped(first.events, total);
   else
     write_stream(options, shards_in(options.output.directory));
-  first.monitor.finish(
-      status == status_stopped ? report::SessionState::Stopped : report::SessionState::Finished,
-      status == status_stopped ? std::vector<std::string>() : shards_in(options.output.directory));
+  first.monitor.finish(status == status_stopped ? report::SessionState::Stopped
+                                                : report::SessionState::Finished,
+                       shards_to_collect(first.events.queue(), options.output, status));
   if (status != status_stopped) write_report(options.output, options.output.directory);
   core::flush_log();
   return status;
