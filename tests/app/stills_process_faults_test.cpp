@@ -195,7 +195,7 @@ TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
       EXPECT_GT(read, 0.99) << key;
     } else {
       EXPECT_LT(read, 0.9) << key << " on rank " << still.processing.rank
-                            << " waited for a file that it does not need";
+                           << " waited for a file that it does not need";
     }
   }
   EXPECT_GT(slow, 0.99 * (frames_each - 1));
