@@ -19,7 +19,8 @@ UnitCell cell_from(const nlohmann::json& j) { return {j[0], j[1], j[2], j[3], j[
 Miller miller_from(const nlohmann::json& j) { return {j[0], j[1], j[2]}; }
 
 TEST(Crystal, MatricesAreDxtbxs) {
-  for (const auto& j : dxtbx_numbers()["crystals"]) {
+  const auto numbers = dxtbx_numbers();
+  for (const auto& j : numbers["crystals"]) {
     const UnitCell cell = cell_from(j["cell"]);
     const SpaceGroup group(j["symbol"].get<std::string>());
     const Crystal crystal = Crystal::from_cell(cell, mat3(j["u"]), group);
@@ -37,7 +38,8 @@ TEST(Crystal, MatricesAreDxtbxs) {
 }
 
 TEST(SpaceGroup, ReflectionsAreTreatedAsInCctbx) {
-  for (const auto& j : dxtbx_numbers()["crystals"]) {
+  const auto numbers = dxtbx_numbers();
+  for (const auto& j : numbers["crystals"]) {
     const UnitCell cell = cell_from(j["cell"]);
     const SpaceGroup group(j["symbol"].get<std::string>());
     EXPECT_EQ(SpaceGroup(j["hall"].get<std::string>()), group) << "read back from its Hall symbol";

@@ -31,7 +31,8 @@ void expect_same_frame(const Frame& a, const Frame& b) {
 }
 
 TEST(Panel, MapsAsDxtbxDoes) {
-  for (const auto& j : dxtbx_numbers()["panels"]) {
+  const auto numbers = dxtbx_numbers();
+  for (const auto& j : numbers["panels"]) {
     const Panel panel = panel_from(j);
     const Vec3 s0 = Beam{.wavelength = 1.3}.s0();
     for (const auto& point : j["points"]) {
@@ -53,7 +54,8 @@ TEST(Panel, MapsAsDxtbxDoes) {
 }
 
 TEST(Panel, PixelToMillimetreAndBackIsTheIdentity) {
-  for (const auto& j : dxtbx_numbers()["panels"]) {
+  const auto numbers = dxtbx_numbers();
+  for (const auto& j : numbers["panels"]) {
     const Panel panel = panel_from(j);
     const double tolerance = panel.parallax ? 5e-3 : 1e-10; // first-order inverse, as dxtbx
     for (double x = 0; x <= 1000; x += 125)
