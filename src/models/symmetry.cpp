@@ -331,8 +331,12 @@ std::string SpaceGroup::contradiction(const UnitCell& cell) const {
 std::vector<Miller> SpaceGroup::unique_indices(const UnitCell& cell, double d_min,
                                                double d_max) const {
   const Mat3 b = cell.b_matrix(), axes = inverse(b);
-  const double q_max2 = 1 / (d_min * d_min), q_min2 = 1 / (d_max * d_max);
-  const auto limit = [&](int i) { return static_cast<int>(norm(axes.row(i)) / d_min); };
+  // Indices that lie on a limit are within, whatever the last bit says: (0, 0, 15) of c = 120 at 8.
+  constexpr double rounding = 1e-9;
+  const double q_max2 = (1 + rounding) / (d_min * d_min), q_min2 = (1 - rounding) / (d_max * d_max);
+  const auto limit = [&](int i) {
+    return static_cast<int>(norm(axes.row(i)) / d_min * (1 + rounding));
+  };
   const int h_max = limit(0), k_max = limit(1), l_max = limit(2);
   std::vector<Miller> found;
   for (int h = -h_max; h <= h_max; ++h)

@@ -53,7 +53,10 @@ TEST(SpaceGroup, ReflectionsAreTreatedAsInCctbx) {
       EXPECT_TRUE(group.in_asu(group.to_asu(hkl)));
       EXPECT_EQ(group.to_asu(group.to_asu(hkl)), group.to_asu(hkl));
     }
-    EXPECT_EQ(group.unique_indices(cell, 8).size(), j["unique_to_8A"].get<std::size_t>());
+    // Where d is 8 A exactly, the last bit decides in cctbx.
+    const auto count = j["unique_to_8A"].get<std::size_t>();
+    EXPECT_LE(group.unique_indices(cell, 8 + 1e-6).size(), count) << group.hm();
+    EXPECT_GE(group.unique_indices(cell, 8 - 1e-6).size(), count) << group.hm();
   }
 }
 
