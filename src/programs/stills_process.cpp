@@ -354,8 +354,11 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
   int status = first ? exit_status(first->monitor.total(), first->events) : status_ok;
   comm.broadcast_value(status);
   if (status != status_stopped) {
-    auto shards = share_shards(comm, options.output);
-    if (options.resume) shards = underived(shards, options.output);
+    // One rank looks: another would see what the others have derived meanwhile.
+    std::vector<std::string> shards;
+    if (comm.is_root()) shards = shards_in(options.output.directory);
+    if (comm.is_root() && options.resume) shards = underived(shards, options.output);
+    shards = share_list(comm, shards);
     const auto files = comm.all_sum(derive_share(comm, shards, options.output));
     if (first && files > 0)
       core::log_info("Wrote {} files of results from {} shards to {}", files, shards.size(),
