@@ -73,45 +73,41 @@ start whole 1 ""
 wait "$job" || { tail -5 "$work/whole.txt"; exit 1; }
 say 'fault' 'times' 'runs' 'against an undisturbed run'
 
+kill_job() { # <folder>
+  # shellcheck disable=SC2046
+  kill -0 "$job" 2> /dev/null && kill -9 $(members "$1") 2> /dev/null
+}
+kill_a_rank() { # <folder>
+  local all
+  mapfile -t all < <(ranks_of "$1")
+  [ ${#all[@]} -gt 0 ] && kill -9 "${all[RANDOM % ${#all[@]}]}" 2> /dev/null
+}
+# kill_again <what> <folder> <ranks> <kills> <how>: kills and resumes a run, anew when it is complete.
+kill_again() {
+  local done=0 runs=0 more
+  while [ "$done" -lt "$4" ]; do
+    [ -d "$work/$2" ] && more=--resume || more=""
+    start "$2" "$3" "$more"
+    runs=$((runs + 1))
+    a_moment "$2"
+    "$5" "$2" && done=$((done + 1))
+    wait "$job" 2> /dev/null
+    if grep -q 'nothing to do' "$work/$2.txt"; then
+      finish "$2" "$3" || failures=$((failures + 1))
+      rm -rf "${work:?}/$2"
+    fi
+  done
+  finish "$2" "$3"
+  report "$1" "$done" "$runs" $?
+}
 for ranks in 1 2 3 5; do
-  folder=job$ranks done=0 runs=0
-  while [ $done -lt $((kills / 8)) ]; do
-    [ -d "$work/$folder" ] && more=--resume || more=""
-    start $folder $ranks "$more"
-    runs=$((runs + 1))
-    a_moment $folder
-    # shellcheck disable=SC2046
-    if kill -0 "$job" 2> /dev/null; then kill -9 $(members $folder) 2> /dev/null; done=$((done + 1)); fi
-    wait "$job" 2> /dev/null
-    if grep -q 'nothing to do' "$work/$folder.txt"; then # all done: once more from the start
-      finish $folder $ranks || failures=$((failures + 1))
-      rm -rf "${work:?}/$folder"
-    fi
-  done
-  finish $folder $ranks
-  report "kill -9 of all processes, $ranks ranks" $done $runs $?
+  kill_again "kill -9 of all processes, $ranks ranks" "job$ranks" "$ranks" $((kills / 8)) kill_job
 done
-
 for ranks in 2 3 5; do
-  folder=rank$ranks done=0 runs=0
-  while [ $done -lt $((kills / 6)) ]; do
-    [ -d "$work/$folder" ] && more=--resume || more=""
-    start $folder $ranks "$more"
-    runs=$((runs + 1))
-    a_moment $folder
-    mapfile -t all < <(ranks_of $folder)
-    if [ ${#all[@]} -gt 0 ]; then kill -9 "${all[RANDOM % ${#all[@]}]}" 2> /dev/null && done=$((done + 1)); fi
-    wait "$job" 2> /dev/null
-    if grep -q 'nothing to do' "$work/$folder.txt"; then
-      finish $folder $ranks || failures=$((failures + 1))
-      rm -rf "${work:?}/$folder"
-    fi
-  done
-  finish $folder $ranks
-  report "kill -9 of one rank of $ranks" $done $runs $?
+  kill_again "kill -9 of one rank of $ranks" "rank$ranks" "$ranks" $((kills / 6)) kill_a_rank
 done
 
-folder=cut cp -r "$work/whole" "$work/cut"
+cp -r "$work/whole" "$work/cut"
 cuts=$((kills / 5))
 for ((i = 0; i < cuts; ++i)); do
   shard=$work/cut/idx-0000.shard

@@ -27,6 +27,12 @@ namespace {
 using merging::Observations;
 using parallel::Communicator;
 
+// Tables and files are made of each half and of all.
+constexpr std::pair<const char*, merging::SetChoice> output_sets[] = {
+    {"odd", merging::SetChoice::Odd},
+    {"even", merging::SetChoice::Even},
+    {"all", merging::SetChoice::All}};
+
 // What the first rank needs to know of a lattice at the end.
 struct LatticeSummary {
   std::uint32_t number;
@@ -54,6 +60,9 @@ private:
   void scale();
   void scale_to_model();
   void scale_to_average();
+  /// Of either way of scaling: lattices that had too little signal, or agreed with nothing.
+  template <typename Counts>
+  void log_unscalable(const Counts& counts, const std::string& compared_with);
   void drop_beyond(double d_min);
   void merge_observations();
   /// Tables and files, on the first rank. Returns why nothing is left to write, if so.
@@ -233,15 +242,20 @@ void MergeRun::select() {
   log_totals();
 }
 
-void MergeRun::scale_to_model() {
-  const auto counts = merging::scale_to_reference(
-      observations_, model_->table, options_.scaling_weights, options_.min_correlation);
+template <typename Counts>
+void MergeRun::log_unscalable(const Counts& counts, const std::string& compared_with) {
   core::log_info("Experiments rejected because of low signal: {}",
                  count("experiments rejected because of low signal", counts.low_signal));
-  core::log_info("Experiments rejected because of low correlation with reference: {}",
+  core::log_info("Experiments rejected because of low correlation with {}: {}", compared_with,
                  count("experiments rejected because of low correlation", counts.low_correlation));
   core::log_info("Reflections rejected because of rejected experiments: {}",
                  count("reflections of unscalable experiments", counts.observations));
+}
+
+void MergeRun::scale_to_model() {
+  const auto counts = merging::scale_to_reference(
+      observations_, model_->table, options_.scaling_weights, options_.min_correlation);
+  log_unscalable(counts, "reference");
 }
 
 void MergeRun::scale_to_average() {
@@ -252,12 +266,7 @@ void MergeRun::scale_to_average() {
       merging::self_scale(observations_, params, [this](const Observations& observations) {
         return scaling_exchange(communicator_, observations);
       });
-  core::log_info("Experiments rejected because of low signal: {}",
-                 count("experiments rejected because of low signal", result.low_signal));
-  core::log_info("Experiments rejected because of low correlation with the others: {}",
-                 count("experiments rejected because of low correlation", result.low_correlation));
-  core::log_info("Reflections rejected because of rejected experiments: {}",
-                 count("reflections of unscalable experiments", result.observations));
+  log_unscalable(result, "the others");
   if (!result.converged)
     core::log_warning("scaling stopped after {} cycles with changes of {:.2g} (more may help: "
                       "scaling.self.max_cycles)",
@@ -400,10 +409,7 @@ std::vector<std::string> MergeRun::history() const {
 
 void MergeRun::report_intensities(const std::vector<merging::MergedIndex>& merged,
                                   const merging::ResolutionShells& shells) {
-  const std::pair<const char*, merging::SetChoice> sets[] = {{"odd", merging::SetChoice::Odd},
-                                                             {"even", merging::SetChoice::Even},
-                                                             {"all", merging::SetChoice::All}};
-  for (const auto& [name, choice] : sets) {
+  for (const auto& [name, choice] : output_sets) {
     const auto table =
         merging::intensity_table(merged, shells, choice, options_.minimum_multiplicity);
     core::log_info("\nIntensity statistics ({} accepted experiments)\n\n{}\n{}", name,
@@ -414,10 +420,7 @@ void MergeRun::report_intensities(const std::vector<merging::MergedIndex>& merge
 void MergeRun::write_files(const std::vector<merging::MergedIndex>& merged,
                            const merging::ResolutionShells& shells, const OutputFrame& frame,
                            const merging::AgreementTable& agreement) {
-  const std::pair<const char*, merging::SetChoice> sets[] = {{"odd", merging::SetChoice::Odd},
-                                                             {"even", merging::SetChoice::Even},
-                                                             {"all", merging::SetChoice::All}};
-  for (const auto& [name, choice] : sets) {
+  for (const auto& [name, choice] : output_sets) {
     const std::string path = mtz_path(options_, name);
     const auto n = write_set(merged, shells, choice, frame, options_, path);
     facts_.counts[std::string("indices written, ") + name] = n;

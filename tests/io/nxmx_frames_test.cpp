@@ -1,5 +1,6 @@
-// NXmx frames: pixel types, chunks and filters, several data files, virtual data sets, beams.
+// NXmx frames: pixel types, chunks and filters, several data files, virtual data sets, bad files.
 #include "nxmx_fixture.hpp"
+#include "reader_checks.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/bitshuffle.hpp"
@@ -15,24 +16,10 @@
 namespace kilobragg::io {
 namespace {
 
+using fixture::expect_same_metadata;
 using fixture::Folder;
 using fixture::NxmxFile;
 using hdf5::Handle;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const core::Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-#define EXPECT_SAYS(action, text)                                                                  \
-  do {                                                                                             \
-    const std::string said = message_of([&] { action; });                                          \
-    EXPECT_NE(said.find(text), std::string::npos) << "said: " << said;                             \
-  } while (false)
 
 class NxmxFrames : public ::testing::Test {
 protected:
@@ -97,33 +84,6 @@ void expect_pixels(const std::string& path, const std::vector<T>& stored) {
                 static_cast<double>(static_cast<To>(std::min(std::max(want, low), high))))
           << f << " " << i;
     }
-  }
-}
-
-/// A reader made from a description gives what the reader of the file gives, to the last bit.
-void expect_same_metadata(const ImageReader& of_file, const ImageReader& described) {
-  EXPECT_EQ(described.frame_count(), of_file.frame_count());
-  EXPECT_EQ(described.content_id(), of_file.content_id());
-  EXPECT_EQ(described.source(0).path, of_file.source(0).path);
-  EXPECT_EQ(described.source(0).dataset, of_file.source(0).dataset);
-  EXPECT_EQ(described.layout()->size, of_file.layout()->size);
-  const auto &panels = of_file.detector()->panels, &again = described.detector()->panels;
-  ASSERT_EQ(again.size(), panels.size());
-  for (std::size_t i = 0; i < panels.size(); ++i) {
-    EXPECT_EQ(again[i].frame.origin, panels[i].frame.origin);
-    EXPECT_EQ(again[i].frame.fast, panels[i].frame.fast);
-    EXPECT_EQ(again[i].frame.slow, panels[i].frame.slow);
-    EXPECT_EQ(again[i].trusted_range, panels[i].trusted_range);
-    EXPECT_EQ(again[i].mu, panels[i].mu);
-    EXPECT_EQ(again[i].pixel_size, panels[i].pixel_size);
-    EXPECT_EQ(described.layout()->panels[i].offset, of_file.layout()->panels[i].offset);
-  }
-  for (std::int64_t f = 0; f < of_file.frame_count(); ++f) {
-    models::Beam beam = described.beam(f);
-    const Shot shot = of_file.shot(f);
-    if (!std::isnan(shot.wavelength)) beam.wavelength = shot.wavelength;
-    EXPECT_EQ(beam.wavelength, of_file.beam(f).wavelength);
-    EXPECT_EQ(beam.spectrum.weights, of_file.beam(f).spectrum.weights);
   }
 }
 
@@ -455,97 +415,6 @@ TEST_F(NxmxFrames, AMissingSourceOfAVirtualDataSetIsAnErrorNotFillValues) {
   EXPECT_EQ(reader->read(2).value(0), 1200);
   EXPECT_SAYS(reader->read(4), "gone.h5");
   EXPECT_EQ(reader->read(0).value(0), 0) << "the others are unharmed";
-}
-
-// ---- beams ----
-
-class NxmxBeams : public ::testing::Test {
-protected:
-  static constexpr const char* beam = "/entry/instrument/beam/";
-  Folder folder_;
-  std::string path_ = folder_ / "run.h5";
-  void with_units(const NxmxFile& file, const std::string& name, const std::vector<double>& values,
-                  const std::vector<hsize_t>& shape, const std::string& units) {
-    hdf5::write_numbers(file.id(), beam + name, values, shape);
-    hdf5::set_attribute(file.id(), beam + name, "units", units);
-  }
-  std::unique_ptr<NxmxFile> start() {
-    auto file = std::make_unique<NxmxFile>(path_);
-    file->frames<std::uint16_t>("/entry/data/data", H5T_NATIVE_UINT16, {3, 20, 30});
-    file->simple_detector(20, 30);
-    return file;
-  }
-};
-
-TEST_F(NxmxBeams, ScalarInNanometres) {
-  with_units(*start(), "incident_wavelength", {0.13}, {}, "nm");
-  EXPECT_NEAR(open_images(path_)->beam(2).wavelength, 1.3, 1e-15);
-}
-
-TEST_F(NxmxBeams, OnePerFrame) {
-  with_units(*start(), "incident_wavelength", {1.30, 1.31, 1.32}, {3}, "angstrom");
-  const auto reader = open_images(path_);
-  EXPECT_EQ(reader->beam(1).wavelength, 1.31);
-  EXPECT_TRUE(reader->beam(1).spectrum.empty());
-  EXPECT_EQ(reader->beam(0).direction, (Vec3{0, 0, 1}));
-}
-
-TEST_F(NxmxBeams, SpectrumWithOneSetOfWeights) {
-  const auto file = start();
-  with_units(*file, "incident_wavelength", {1.0, 1.1}, {2}, "angstrom");
-  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_weights",
-                      std::vector<double>{3, 1}, {2});
-  file->close();
-  const auto reader = open_images(path_);
-  EXPECT_NEAR(reader->beam(2).wavelength, 1.025, 1e-12);
-  EXPECT_EQ(reader->beam(2).spectrum.weights, (std::vector<double>{3, 1}));
-  expect_same_metadata(*reader, *open_described(reader->describe()));
-}
-
-TEST_F(NxmxBeams, SpectrumWithWeightsPerFrame) {
-  const auto file = start();
-  with_units(*file, "incident_wavelength", {1.0, 1.1}, {2}, "angstrom");
-  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_weights",
-                      std::vector<double>{1, 0, 0, 1, 1, 1}, {3, 2});
-  file->close();
-  const auto reader = open_images(path_);
-  EXPECT_NEAR(reader->beam(0).wavelength, 1.0, 1e-12);
-  EXPECT_NEAR(reader->beam(1).wavelength, 1.1, 1e-12);
-  EXPECT_NEAR(reader->beam(2).wavelength, 1.05, 1e-12);
-  expect_same_metadata(*reader, *open_described(reader->describe()));
-}
-
-TEST_F(NxmxBeams, CalibratedWavelengthWithASpectrumAsVariant) {
-  const auto file = start();
-  with_units(*file, "incident_wavelength", {1.30, 1.31, 1.32}, {3}, "angstrom");
-  hdf5::set_attribute(file->id(), std::string(beam) + "incident_wavelength", "variant",
-                      "incident_wavelength_1Dspectrum");
-  with_units(*file, "incident_wavelength_1Dspectrum", {1.2e-10, 1.3e-10, 1.2e-10, 1.4e-10, 1, 2},
-             {3, 2}, "m");
-  hdf5::write_numbers(file->id(), std::string(beam) + "incident_wavelength_1Dspectrum_weights",
-                      std::vector<double>{1, 2, 3, 4, 5, 6}, {3, 2});
-  file->close();
-  const auto reader = open_images(path_);
-  EXPECT_EQ(reader->beam(1).wavelength, 1.31);
-  ASSERT_EQ(reader->beam(1).spectrum.wavelengths.size(), 2u);
-  EXPECT_NEAR(reader->beam(1).spectrum.wavelengths[1], 1.4, 1e-12);
-  EXPECT_EQ(reader->beam(1).spectrum.weights, (std::vector<double>{3, 4}));
-  expect_same_metadata(*reader, *open_described(reader->describe()));
-}
-
-TEST_F(NxmxBeams, PhotonEnergyWhereThereIsNoWavelength) {
-  with_units(*start(), "incident_energy", {12.39841984332}, {}, "keV");
-  EXPECT_NEAR(open_images(path_)->beam(0).wavelength, 1.0, 1e-12);
-}
-
-TEST_F(NxmxBeams, FewerWavelengthsThanFrames) {
-  with_units(*start(), "incident_wavelength", {1.30, 1.31}, {2}, "angstrom");
-  EXPECT_SAYS(open_images(path_)->beam(0), "gives 2 wavelengths for 3 frames");
-}
-
-TEST_F(NxmxBeams, NoWavelength) {
-  start();
-  EXPECT_SAYS(open_images(path_)->beam(0), "gives no wavelength");
 }
 
 // ---- bad input ----
