@@ -18,4 +18,4 @@ cmake --build build-ci --target headers_alone
 echo "== install"
 scripts/check_install.sh build-ci
 echo "== tests"
-ctest --test-dir build-ci -j "$(nproc)" -LE "data|long" --output-on-failure
+ctest --test-dir build-ci -j "$(nproc)" -LE data --output-on-failure

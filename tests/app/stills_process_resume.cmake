@@ -2,16 +2,8 @@
 kilobragg_test(app_stills_process_resume SOURCES stills_process_resume_test.cpp ROOMS programs
   LIBS kilobragg_hdf5 LABELS app DEFINES KILOBRAGG_MPIEXEC="${MPIEXEC_EXECUTABLE}")
 add_dependencies(test_app_stills_process_resume stills_process)
-set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2)
+set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2 TIMEOUT 600)
 target_include_directories(test_app_stills_process_resume PRIVATE ${PROJECT_SOURCE_DIR}/src/programs)
 # For scripts/reliability.sh.
 add_executable(compare_runs compare_runs.cpp)
 target_link_libraries(compare_runs PRIVATE kilobragg_programs kilobragg_testing kilobragg_options)
-
-# Signals take long: ci-full runs them.
-add_test(NAME app_stills_process_signals COMMAND test_app_stills_process_resume
-         --gtest_filter=*Signals*)
-set_tests_properties(app_stills_process_signals PROPERTIES LABELS "app;long" TIMEOUT 300
-  ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
-set_tests_properties(app_stills_process_resume PROPERTIES
-  ENVIRONMENT "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;GTEST_FILTER=-*Signals*")
