@@ -33,12 +33,14 @@ void write_stream(const StillsOptions& options, const std::vector<std::string>& 
                  fmt::join(written.files, ", "));
 }
 
-void write_report(const OutputOptions& output, const std::string& directory) {
+void write_report(const OutputOptions& output, const std::string& directory, bool pictures) {
   const auto ledger = std::filesystem::path(directory) / report::ledger_name;
   if (output.report.empty() || !std::filesystem::exists(ledger)) return;
   const auto html = std::filesystem::path(directory) / output.report;
   try {
-    report::write_html_report(ledger.string(), directory, html.string());
+    report::HtmlReportOptions options;
+    if (!pictures) options.frames_of_kind = 0;
+    report::write_html_report(ledger.string(), directory, html.string(), options);
     core::log_info("Wrote the report {}", html.string());
   } catch (const core::Error& error) {
     core::log_warning("there is no report ({})", error.what());

@@ -15,8 +15,8 @@ std::int64_t derive_share(const parallel::Communicator& comm,
 /// One CrystFEL stream of all shards, if asked for.
 void write_stream(const StillsOptions& options, const std::vector<std::string>& shards);
 /// The report of what the ledger in `directory` holds. What is wrong with it is said, not thrown: the
-/// results are there.
-void write_report(const OutputOptions& output, const std::string& directory);
+/// results are there. Without pictures no image file is opened.
+void write_report(const OutputOptions& output, const std::string& directory, bool pictures = true);
 /// All of that for a run that was killed.
 void collect_results(const StillsOptions& options, const std::vector<std::string>& shards);
 

@@ -59,7 +59,8 @@ StillWorker::StillWorker(const StillsOptions& options, StepLog& log, Setup setup
     : log_(log)
     , setup_(std::move(setup))
     , host_(host_name())
-    , processor_(options, options.timeout, [&log](const std::string& step) { log.step(step); }) {}
+    , processor_(options, options.timeout, [&log](const std::string& step) { log.step(step); },
+                 {.signal = setup_.stop_signal}) {}
 
 BatchReport StillWorker::work(const std::string& batch) {
   const auto start = Clock::now();
@@ -74,9 +75,13 @@ BatchReport StillWorker::work(const std::string& batch) {
     const Task task{receiver_.source(event.source), std::move(event)};
     log_.begin(tag_of(task));
     const double started = unix_time();
-    TaskResult done = processor_.process(task);
-    done.still.processing = {host_, setup_.rank, started};
-    finish(task, std::move(done), report);
+    std::optional<TaskResult> done = processor_.process(task);
+    if (!done) {
+      report.undone.push_back(task.event.number);
+      continue;
+    }
+    done->still.processing = {host_, setup_.rank, started};
+    finish(task, std::move(*done), report);
   }
   report.leaves = processor_.is_stuck();
   report.stop = setup_.stop_signal();

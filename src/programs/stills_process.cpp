@@ -305,7 +305,12 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
   first.monitor.finish(status == status_stopped ? report::SessionState::Stopped
                                                 : report::SessionState::Finished,
                        shards_to_collect(first.events.queue(), options.output, status));
-  if (status != status_stopped) write_report(options.output, options.output.directory);
+  const bool hangs = WatchedProcessor::has_abandoned_threads();
+  if (hangs && status != status_stopped)
+    core::log_warning("the report has no pictures (a read hangs in this process, and others would "
+                      "wait for it) 'stills_process --collect {}' writes it anew",
+                      options.output.directory);
+  if (status != status_stopped) write_report(options.output, options.output.directory, !hangs);
   core::flush_log();
   return status;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -58,7 +59,7 @@ struct WatchedProcessor::Worker {
 };
 
 WatchedProcessor::WatchedProcessor(const StillsOptions& options, std::optional<double> timeout,
-                                   StepListener step)
+                                   StepListener step, StopRequest stop)
     : WatchedProcessor(
           [&options]() -> Processing {
             // Shared because a std::function must be one that can be copied.
@@ -68,13 +69,14 @@ WatchedProcessor::WatchedProcessor(const StillsOptions& options, std::optional<d
               return processor->process(task, reading, listener);
             };
           },
-          timeout, std::move(step)) {}
+          timeout, std::move(step), std::move(stop)) {}
 
 WatchedProcessor::WatchedProcessor(MakeProcessing make, std::optional<double> timeout,
-                                   StepListener step)
+                                   StepListener step, StopRequest stop)
     : make_(std::move(make))
     , timeout_(timeout)
-    , step_(std::move(step)) {}
+    , step_(std::move(step))
+    , stop_(std::move(stop)) {}
 
 WatchedProcessor::~WatchedProcessor() {
   if (!worker_) return;
@@ -88,7 +90,25 @@ WatchedProcessor::~WatchedProcessor() {
 
 bool WatchedProcessor::has_abandoned_threads() { return abandoned_threads > 0; }
 
-TaskResult WatchedProcessor::process(const Task& task) {
+WatchedProcessor::Wait WatchedProcessor::wait_for_worker(std::unique_lock<std::mutex>& lock) const {
+  using Clock = std::chrono::steady_clock;
+  const auto after = [](double seconds) {
+    return Clock::now() +
+           std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  };
+  const auto timeout = after(*timeout_);
+  std::optional<Clock::time_point> stop;
+  while (!worker_->result && !worker_->error) {
+    if (Clock::now() >= timeout) return Wait::TimeOver;
+    if (stop && Clock::now() >= *stop) return Wait::Stopped;
+    if (!stop && stop_.signal && stop_.signal() != 0) stop = after(stop_.patience);
+    // A signal handler cannot notify: it is looked for ten times a second.
+    worker_->changed.wait_until(lock, std::min(timeout, after(0.1)));
+  }
+  return Wait::Done;
+}
+
+std::optional<TaskResult> WatchedProcessor::process(const Task& task) {
   if (!timeout_) {
     std::atomic<bool> reading = false;
     if (!here_) here_ = make_();
@@ -102,11 +122,17 @@ TaskResult WatchedProcessor::process(const Task& task) {
   std::unique_lock lock(worker_->mutex);
   worker_->task = task;
   worker_->changed.notify_all();
-  const auto done = [this] { return worker_->result || worker_->error; };
-  if (!worker_->changed.wait_for(lock, std::chrono::duration<double>(*timeout_), done)) {
+  const Wait ended = wait_for_worker(lock);
+  if (ended != Wait::Done) {
     worker_->given_up = true;
     lock.unlock();
-    return give_up(task);
+    give_up();
+    if (ended == Wait::Stopped) return {};
+    return TaskResult{
+        unread_still(task, models::ExitState::Timeout,
+                     fmt::format("given up after {} s while {} (dispatch.timeout)", *timeout_,
+                                 stuck_ ? "it was read" : "it was processed")),
+        {}};
   }
   if (worker_->error) std::rethrow_exception(std::exchange(worker_->error, nullptr));
   TaskResult result = std::move(*worker_->result);
@@ -114,16 +140,11 @@ TaskResult WatchedProcessor::process(const Task& task) {
   return result;
 }
 
-TaskResult WatchedProcessor::give_up(const Task& task) {
-  const bool reading = worker_->reading;
+void WatchedProcessor::give_up() {
+  stuck_ = worker_->reading;
   ++abandoned_threads;
-  stuck_ = reading;
   thread_.detach();
   worker_.reset();
-  return {unread_still(task, models::ExitState::Timeout,
-                       fmt::format("given up after {} s while {} (dispatch.timeout)", *timeout_,
-                                   reading ? "it was read" : "it was processed")),
-          {}};
 }
 
 } // namespace kilobragg::programs

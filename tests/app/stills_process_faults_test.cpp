@@ -160,6 +160,24 @@ TEST_F(Faults, AHungReadOnASingleRankStopsTheRunWhichGoesOnLater) {
   expect_results("hang1", {{3, ExitState::Timeout}});
 }
 
+// The first rank processes images too in small jobs, and writes the report, which opens image files.
+TEST_F(Faults, AHungReadOfTheFirstRankDoesNotKeepTheJobFromItsEnd) {
+  const auto from = place(1), to = place(frames_each - 1);
+  const std::string faults =
+      fmt::format("KILOBRAGG_FAULT_FILE=part_2.h5 KILOBRAGG_FAULT_RANK=0 KILOBRAGG_FAULT_FROM={} "
+                  "KILOBRAGG_FAULT_TO={} KILOBRAGG_FAULT_KIND=hang",
+                  from.offset, to.offset + to.length);
+  const std::string run = known_symmetry + path("part_2.h5") + " output_dir=" + path("hang0") +
+                          " dispatch.timeout=2 dispatch.batch_size=1";
+  ChildProcess child(with(faults) + command(run, 2), path("child.txt"));
+  const auto status = child.wait(60);
+  const std::string said = core::read_text_file(path("child.txt"));
+  ASSERT_TRUE(status) << said;
+  EXPECT_EQ(*status, 0) << said;
+  EXPECT_EQ(comparable_results(path("hang0")).size(), std::size_t(frames_each)) << said;
+  EXPECT_TRUE(fs::exists(path("hang0/report.html"))) << said;
+}
+
 TEST_F(Faults, AnUnreadableFrameHarmsNoOther) {
   const std::string faults = reads_of(4) + "KILOBRAGG_FAULT_KIND=error";
   for (const int ranks : {1, 3}) {

@@ -1,6 +1,6 @@
 // Stands before the C library (LD_PRELOAD): notes which files are opened, and spoils reads of one.
 //   KILOBRAGG_FAULT_LOG    file for a line "<rank> <path>" per open of a path with KILOBRAGG_FAULT_UNDER
-//   KILOBRAGG_FAULT_FILE   part of the path of the file to spoil, KILOBRAGG_FAULT_RANK only there
+//   KILOBRAGG_FAULT_FILE   part of the path of the file to spoil, KILOBRAGG_FAULT_RANK by this rank only
 //   KILOBRAGG_FAULT_KIND   hang, slow (KILOBRAGG_FAULT_MS per read) or error (EIO)
 //   KILOBRAGG_FAULT_FROM, KILOBRAGG_FAULT_TO   reads that touch these bytes, from <= byte < to
 #include <dlfcn.h>
