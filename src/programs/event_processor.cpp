@@ -127,8 +127,8 @@ TaskResult EventProcessor::read_and_process(const Task& task, std::atomic<bool>&
   pipeline::StillInput input;
   std::vector<io::FileRange> ranges = task.event.ranges;
   {
-    const Reading now(reading);
     const LibraryPass pass;
+    const Reading now(reading);
     Open& source = open(task.source);
     if (!source.detector) source.detector = adjusted_detector(*source.reader, options_);
     input.source = source.reader->source(task.event.frame);

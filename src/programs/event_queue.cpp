@@ -105,15 +105,16 @@ EventQueue::EventQueue(const StillsOptions& options, DoneImages done)
 }
 
 bool EventQueue::scan() {
-  if (!growing_) return false;
-  growing_ = [this] {
-    const LibraryPass pass(options_.timeout);
-    return builder_.step(index_) && builder_.inputs_left() > 0;
-  }();
-  take_new_events();
+  if (!growing()) return false;
+  if (growing_) {
+    const auto pass = LibraryPass::if_free();
+    if (!pass) return false;
+    growing_ = builder_.step(index_) && builder_.inputs_left() > 0;
+  }
+  const bool took_all = take_new_events();
   const auto most = options_.input.max_images;
   if (most && selected_ + std::size_t(already_done_) >= std::size_t(*most)) growing_ = false;
-  return growing_;
+  return took_all && growing();
 }
 
 void EventQueue::scan_all() {
@@ -121,7 +122,7 @@ void EventQueue::scan_all() {
   }
 }
 
-void EventQueue::take_new_events() {
+bool EventQueue::take_new_events() {
   for (; failed_seen_ < index_.failed.size(); ++failed_seen_) {
     const auto& [path, reason] = index_.failed[failed_seen_];
     const auto source = static_cast<std::uint32_t>(index_.sources.size());
@@ -131,6 +132,8 @@ void EventQueue::take_new_events() {
   }
   for (; looked_at_ < index_.events.size(); ++looked_at_) {
     const io::Event& event = index_.events[looked_at_];
+    if (done_.size() != 0 && !index_.sources[event.source].expt.empty() && !describe(event.source))
+      return false;
     if (!selects(event)) continue;
     if (is_done(event)) {
       ++already_done_;
@@ -139,6 +142,7 @@ void EventQueue::take_new_events() {
     ++selected_;
     waiting_.push_back(static_cast<std::int64_t>(looked_at_));
   }
+  return true;
 }
 
 bool EventQueue::selects(const io::Event& event) {
@@ -163,8 +167,7 @@ bool EventQueue::is_done(const io::Event& event) {
   const auto& source = index_.sources[event.source];
   if (source.expt.empty()) return done_.has(absolute(source.path), source.dataset, event.frame);
   // The images of an .expt are recorded under their own names.
-  const Described& described = describe(event.source);
-  const LibraryPass pass(options_.timeout);
+  const Described& described = *describe(event.source);
   if (!described.reader) return done_.has(absolute(source.path), source.dataset, event.frame);
   const models::ImageSource image = described.reader->source(event.frame);
   return done_.has(image.path, image.dataset, image.frame);
@@ -185,13 +188,14 @@ std::string EventQueue::problem(std::uint32_t source) const {
 
 std::int64_t EventQueue::available() const { return static_cast<std::int64_t>(waiting_.size()); }
 
-EventQueue::Described& EventQueue::describe(std::uint32_t source) {
+EventQueue::Described* EventQueue::describe(std::uint32_t source) {
   for (auto it = described_.begin(); it != described_.end(); ++it)
     if (it->id == source) {
       described_.splice(described_.begin(), described_, it);
-      return described_.front();
+      return &described_.front();
     }
-  const LibraryPass pass(options_.timeout);
+  const auto pass = LibraryPass::if_free();
+  if (!pass) return nullptr;
   constexpr std::size_t most_open = 16;
   if (described_.size() >= most_open) described_.pop_back();
   const io::FrameSource& from = index_.sources[source];
@@ -206,7 +210,7 @@ EventQueue::Described& EventQueue::describe(std::uint32_t source) {
       info.geometry = single_geometry_;
       described.info = std::make_shared<const SourceInfo>(std::move(info));
       described_.push_front(std::move(described));
-      return described_.front();
+      return &described_.front();
     }
     auto reader = io::open_images(from.path, from.dataset, options_.input.image_search());
     if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
@@ -225,7 +229,7 @@ EventQueue::Described& EventQueue::describe(std::uint32_t source) {
   }
   described.info = std::make_shared<const SourceInfo>(std::move(info));
   described_.push_front(std::move(described));
-  return described_.front();
+  return &described_.front();
 }
 
 std::shared_ptr<const SharedGeometry>
@@ -279,16 +283,17 @@ std::optional<Batch> EventQueue::next(int rank, std::int64_t count) {
     const std::int64_t number = waiting_.front();
     const Described* described = nullptr;
     try {
-      described = &describe(index_.events[std::size_t(number)].source);
+      described = describe(index_.events[std::size_t(number)].source);
     } catch (const LibraryHangs&) {
       // What was taken so far can be processed; the next call says why there is no more.
       if (batch.events.empty()) throw;
-      return batch;
     }
+    if (described == nullptr) break;
     waiting_.pop_front();
     note_receiver(rank, batch, *described);
     batch.events.push_back(batch_event(number, *described));
   }
+  if (batch.events.empty()) return std::nullopt;
   return batch;
 }
 

@@ -48,9 +48,11 @@ public:
   /// `done`: events to pass over. Throws core::Error if no input is given or a pattern matches nothing.
   EventQueue(const StillsOptions& options, DoneImages done);
 
-  /// Looks at one more input; false if all were looked at.
+  /// Looks at one more input. False if that was the last, or if another thread uses the libraries for
+  /// it just now. Throws LibraryHangs if that thread was given up.
   bool scan();
-  bool growing() const { return growing_; }
+  /// Not all inputs were looked at.
+  bool growing() const { return growing_ || looked_at_ < index_.events.size(); }
   /// Events to process that were found so far, those passed over not counted.
   std::int64_t known() const { return static_cast<std::int64_t>(selected_); }
   /// Events that an earlier run has done.
@@ -59,7 +61,7 @@ public:
   std::int64_t available() const;
 
   /// Up to `count` events for `rank`, with the sources that it does not know. Scans until there are
-  /// some. None when there is nothing left.
+  /// some. None when there is nothing left, or nothing now (see scan).
   std::optional<Batch> next(int rank, std::int64_t count);
   /// Events that were handed out and not processed: they are handed out again.
   void put_back(const std::vector<std::int64_t>& numbers);
@@ -84,10 +86,12 @@ private:
     std::unique_ptr<io::ImageReader> reader; ///< null with a problem
     std::shared_ptr<const SourceInfo> info;
   };
-  void take_new_events();
+  /// False if the libraries were needed and in use.
+  bool take_new_events();
   bool selects(const io::Event& event);
   bool is_done(const io::Event& event);
-  Described& describe(std::uint32_t source);
+  /// Null while another thread uses the libraries.
+  Described* describe(std::uint32_t source);
   std::shared_ptr<const SharedGeometry> shared_geometry(const std::string& description,
                                                         const models::ImageLayout& layout);
   BatchEvent batch_event(std::int64_t number, const Described& described) const;

@@ -8,7 +8,7 @@
 
 namespace kilobragg::programs {
 
-/// The libraries cannot be used: who uses them hangs.
+/// The libraries can never be used again: a thread that was given up hangs in them.
 class LibraryHangs : public core::Error {
 public:
   using core::Error::Error;
@@ -17,12 +17,16 @@ public:
 /// The right to use them, for as long as it lives.
 class LibraryPass {
 public:
-  /// Throws LibraryHangs if another thread does not come back within `timeout` (s; none = wait for
-  /// ever): it hangs in a read.
-  explicit LibraryPass(std::optional<double> timeout = {});
+  /// Waits until they are free.
+  LibraryPass();
+  /// None while another thread uses them. Throws LibraryHangs if that one was given up.
+  static std::optional<LibraryPass> if_free();
+  /// Whoever uses them now was given up.
+  static void give_up_holder();
 
 private:
-  std::unique_lock<std::timed_mutex> lock_;
+  explicit LibraryPass(std::unique_lock<std::mutex>&& lock);
+  std::unique_lock<std::mutex> lock_;
 };
 
 } // namespace kilobragg::programs

@@ -16,9 +16,11 @@
 namespace kilobragg::programs {
 
 std::int64_t derive_share(const parallel::Communicator& comm,
-                          const std::vector<std::string>& shards, const OutputOptions& output) {
+                          const std::vector<std::string>& shards, const OutputOptions& output,
+                          const std::function<int()>& stop) {
   std::size_t written = 0;
-  for (std::size_t i = std::size_t(comm.rank()); i < shards.size(); i += std::size_t(comm.size()))
+  for (std::size_t i = std::size_t(comm.rank()); i < shards.size() && stop() == 0;
+       i += std::size_t(comm.size()))
     written += derive_composites(shards[i], output).size();
   return static_cast<std::int64_t>(written);
 }

@@ -4,14 +4,17 @@
 #include "kilobragg/parallel/communicator.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace kilobragg::programs {
 
-/// Derives the composites of shards, in shares; returns how many files this rank wrote.
+/// Derives the composites of shards, in shares, until `stop` is not 0; returns how many files this
+/// rank wrote.
 std::int64_t derive_share(const parallel::Communicator& comm,
-                          const std::vector<std::string>& shards, const OutputOptions& output);
+                          const std::vector<std::string>& shards, const OutputOptions& output,
+                          const std::function<int()>& stop);
 /// One CrystFEL stream of all shards, if asked for.
 void write_stream(const StillsOptions& options, const std::vector<std::string>& shards);
 /// The report of what the ledger in `directory` holds. What is wrong with it is said, not thrown: the

@@ -462,7 +462,8 @@ std::vector<std::string> StillsOptions::problems() const {
               geometry.wavelength.value_or(0));
   all.require(!batch_size || *batch_size > 0, "dispatch.batch_size={} must be 1 or more, or None",
               batch_size.value_or(0));
-  all.require(!timeout || *timeout > 0, "dispatch.timeout={} must be above 0 (s), or None",
+  all.require(!timeout || (*timeout > 0 && *timeout < 1e7),
+              "dispatch.timeout={} must be above 0 and below 1e7 (s), or None",
               timeout.value_or(0));
   all.require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
               "output.write_index={} should end in {} (that is how it is told from images)",

@@ -226,6 +226,12 @@ int exit_status(const report::RunSummary& total, const Distribution& events) {
 }
 
 void say_stopped(const Distribution& events, const report::RunSummary& total) {
+  if (events.complete()) {
+    core::log_warning("All images were processed, but not all files are derived (stopped by {}). "
+                      "Give the same command with --resume to go on.",
+                      signal_name(stop_signal()));
+    return;
+  }
   core::log_warning("The run has not ended ({}): {} of {}{} images were processed. Give the same "
                     "command with --resume to go on.",
                     events.why_incomplete(), total.accounted(), events.queue().known(),
@@ -272,45 +278,59 @@ void run_events(const parallel::Communicator& comm, std::unique_ptr<FirstRank>& 
   worker.close_shard();
 }
 
-/// The shards whose images go to the ledger at once. Of long runs that is for a job of its own: all
-/// other ranks would wait while the first one reads terabytes.
-std::vector<std::string> shards_to_collect(const EventQueue& queue, const OutputOptions& output,
-                                           int status) {
-  constexpr std::int64_t most_images = 200'000;
-  if (status == status_stopped) return {};
-  if (queue.known() + queue.already_done() <= most_images) return shards_in(output.directory);
+/// Files that one rank makes while all others wait: of long runs they are for a job of its own.
+bool makes_long_files(const EventQueue& queue, const OutputOptions& output) {
+  constexpr std::int64_t most_images = 100'000;
+  if (queue.known() + queue.already_done() <= most_images) return true;
   core::log_info("The ledger has the batches of this run; 'stills_process --collect {}' adds its "
-                 "images.",
-                 output.directory);
-  return {};
+                 "images{}.",
+                 output.directory, output.stream.empty() ? "" : " and writes the stream");
+  return false;
 }
 
-/// The first rank's last words; returns the exit status.
-int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::time_point start) {
-  const auto& total = first.monitor.total();
-  const int status = exit_status(total, first.events);
-  for (const auto& [path, reason] : first.events.queue().index().failed)
-    core::log_warning("cannot open '{}' ({})", path, reason);
-  const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-  // What a stopped run left is no image lost.
-  const std::int64_t inputs =
-      status == status_stopped ? total.accounted() : first.events.queue().known();
-  if (inputs > 0) core::log_info("{}", report::format_summary(total, inputs, elapsed, ranks));
-  if (!options.output.write_index.empty() && !first.events.queue().growing())
-    io::save_event_index(first.events.queue().index(), options.output.write_index);
-  if (status == status_stopped)
-    say_stopped(first.events, total);
-  else
-    write_stream(options, shards_in(options.output.directory));
-  first.monitor.finish(status == status_stopped ? report::SessionState::Stopped
-                                                : report::SessionState::Finished,
-                       shards_to_collect(first.events.queue(), options.output, status));
+void log_failed_inputs(const io::EventIndex& index) {
+  constexpr std::size_t most_lines = 200;
+  for (std::size_t i = 0; i < std::min(most_lines, index.failed.size()); ++i)
+    core::log_warning("cannot open '{}' ({})", index.failed[i].first, index.failed[i].second);
+  if (index.failed.size() > most_lines)
+    core::log_warning("... and {} more", index.failed.size() - most_lines);
+}
+
+/// What is made of complete results: stream, rows of the ledger, report. Returns whether a signal
+/// left some for later.
+bool write_products(FirstRank& first, const StillsOptions& options) {
+  const bool all = makes_long_files(first.events.queue(), options.output);
+  if (all && stop_signal() == 0) write_stream(options, shards_in(options.output.directory));
+  const bool collects = all && stop_signal() == 0;
+  first.monitor.finish(report::SessionState::Finished,
+                       collects ? shards_in(options.output.directory) : std::vector<std::string>());
+  if (stop_signal() != 0) return true;
   const bool hangs = WatchedProcessor::has_abandoned_threads();
-  if (hangs && status != status_stopped)
+  if (hangs)
     core::log_warning("the report has no pictures (a read hangs in this process, and others would "
                       "wait for it) 'stills_process --collect {}' writes it anew",
                       options.output.directory);
-  if (status != status_stopped) write_report(options.output, options.output.directory, !hangs);
+  write_report(options.output, options.output.directory, !hangs);
+  return all && !collects;
+}
+
+/// The first rank's last words; returns the exit status.
+int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::time_point start,
+             int status) {
+  const auto& total = first.monitor.total();
+  const EventQueue& queue = first.events.queue();
+  log_failed_inputs(queue.index());
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
+  // What a stopped run left is no image lost.
+  const std::int64_t inputs = status == status_stopped ? total.accounted() : queue.known();
+  if (inputs > 0) core::log_info("{}", report::format_summary(total, inputs, elapsed, ranks));
+  if (!options.output.write_index.empty() && !queue.growing())
+    io::save_event_index(queue.index(), options.output.write_index);
+  if (status == status_stopped)
+    first.monitor.finish(report::SessionState::Stopped, {});
+  else if (write_products(first, options))
+    status = status_stopped;
+  if (status == status_stopped) say_stopped(first.events, total);
   core::flush_log();
   return status;
 }
@@ -338,9 +358,24 @@ int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
   return stop;
 }
 
+/// Files of results of all shards, in shares; false if a signal came first. Collective.
+bool derive_all(const parallel::Communicator& comm, const StillsOptions& options) {
+  // One rank looks: another would see what the others have derived meanwhile.
+  std::vector<std::string> shards;
+  if (comm.is_root()) shards = shards_in(options.output.directory);
+  if (comm.is_root() && options.resume) shards = underived(shards, options.output);
+  shards = share_list(comm, shards);
+  const auto files = comm.all_sum(derive_share(comm, shards, options.output, stop_signal));
+  if (files > 0)
+    core::log_info("Wrote {} files of results from {} shards to {}", files, shards.size(),
+                   options.output.directory);
+  return comm.all_sum(std::int64_t{stop_signal()}) == 0;
+}
+
 /// Everything after the plan is shared.
 int process(const parallel::Communicator& comm, const Plan& plan, const StillsOptions& options,
             Clock::time_point start) {
+  catch_stop_signals();
   std::unique_ptr<FirstRank> first;
   if (const int stop = start_first_rank(comm, plan, options, first); stop >= 0) return stop;
   StepLog steps;
@@ -358,18 +393,8 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
 
   int status = first ? exit_status(first->monitor.total(), first->events) : status_ok;
   comm.broadcast_value(status);
-  if (status != status_stopped) {
-    // One rank looks: another would see what the others have derived meanwhile.
-    std::vector<std::string> shards;
-    if (comm.is_root()) shards = shards_in(options.output.directory);
-    if (comm.is_root() && options.resume) shards = underived(shards, options.output);
-    shards = share_list(comm, shards);
-    const auto files = comm.all_sum(derive_share(comm, shards, options.output));
-    if (first && files > 0)
-      core::log_info("Wrote {} files of results from {} shards to {}", files, shards.size(),
-                     options.output.directory);
-  }
-  if (first) status = conclude(*first, options, comm.size(), start);
+  if (status != status_stopped && !derive_all(comm, options)) status = status_stopped;
+  if (first) status = conclude(*first, options, comm.size(), start, status);
   comm.broadcast_value(status);
   // The reader of a file waits for the library that a hung read has locked: it is left as it is.
   if (WatchedProcessor::has_abandoned_threads()) static_cast<void>(first.release());
@@ -383,7 +408,7 @@ int stills_process(int argc, char** argv) {
   int status = status_ok;
   {
     const parallel::Environment environment(argc, argv);
-    catch_stop_signals();
+    ignore_file_size_signal();
     const auto comm = parallel::Communicator::world();
     status = parallel::run_guarded(comm, [&] {
       // Threads that were given up may use them until the process ends.

@@ -1,13 +1,15 @@
 // A handler that does nothing but note the signal.
 #include "stop_signals.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <initializer_list>
 
 namespace kilobragg::programs {
 namespace {
 
-volatile std::sig_atomic_t noted = 0;
+std::atomic<int> noted = 0; // threads read it
+static_assert(std::atomic<int>::is_always_lock_free, "signal handlers may use no other");
 
 extern "C" void note_signal(int signal) {
   noted = signal;
@@ -22,9 +24,9 @@ void catch_stop_signals() {
   action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART; // reads and writes in hand go on
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2}) sigaction(signal, &action, nullptr);
-  // Writing beyond a limit on the size of files is then an error, like a full disk.
-  std::signal(SIGXFSZ, SIG_IGN);
 }
+
+void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }
 
 int stop_signal() { return noted; }
 

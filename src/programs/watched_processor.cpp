@@ -1,6 +1,8 @@
 // A mailbox between the watching and the processing thread.
 #include "watched_processor.hpp"
 
+#include "library_gate.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -142,6 +144,7 @@ std::optional<TaskResult> WatchedProcessor::process(const Task& task) {
 
 void WatchedProcessor::give_up() {
   stuck_ = worker_->reading;
+  if (stuck_) LibraryPass::give_up_holder();
   ++abandoned_threads;
   thread_.detach();
   worker_.reset();

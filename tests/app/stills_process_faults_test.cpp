@@ -178,6 +178,25 @@ TEST_F(Faults, AHungReadOfTheFirstRankDoesNotKeepTheJobFromItsEnd) {
   EXPECT_TRUE(fs::exists(path("hang0/report.html"))) << said;
 }
 
+TEST_F(Faults, WhatTheFirstRankCanNoLongerLookAtIsLeftForResume) {
+  const auto to = place(frames_each - 1);
+  const std::string faults =
+      fmt::format("KILOBRAGG_FAULT_FILE=part_2.h5 KILOBRAGG_FAULT_RANK=0 KILOBRAGG_FAULT_FROM={} "
+                  "KILOBRAGG_FAULT_TO={} KILOBRAGG_FAULT_KIND=hang",
+                  place(1).offset, to.offset + to.length);
+  const std::string job = known_symmetry + path("part_2.h5") + " " + path("part_1.h5") + " " +
+                          path("part_3.h5") + " output_dir=" + path("hang_files") +
+                          " dispatch.batch_size=1 ";
+  ChildProcess child(with(faults) + command(job + "dispatch.timeout=5", 2), path("child.txt"));
+  const auto status = child.wait(120);
+  const std::string said = core::read_text_file(path("child.txt"));
+  ASSERT_TRUE(status) << said;
+  EXPECT_TRUE(*status == 0 || *status == 75) << said;
+  const auto finished = run(job + "--resume");
+  EXPECT_EQ(finished.status, 0) << finished.out;
+  EXPECT_EQ(comparable_results(path("hang_files")).size(), std::size_t(all_frames));
+}
+
 TEST_F(Faults, AnUnreadableFrameHarmsNoOther) {
   const std::string faults = reads_of(4) + "KILOBRAGG_FAULT_KIND=error";
   for (const int ranks : {1, 3}) {

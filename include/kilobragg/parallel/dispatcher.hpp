@@ -18,8 +18,8 @@ struct WorkSource {
   std::function<std::optional<std::string>(int rank)> next;
   /// The report that `rank` made of an item, in the order in which reports arrive.
   std::function<void(int rank, std::string&& report)> finished;
-  /// Called when no request waits, if given: small jobs of the first rank's own. True = there is more
-  /// to do at once. Also called, with all ranks busy, some ten times a second.
+  /// Called again and again while no request waits, if given: small jobs of the first rank's own.
+  /// True = there is more to do at once. Never called where there is one rank only.
   std::function<bool()> idle = {};
 };
 
