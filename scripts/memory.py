@@ -3,7 +3,8 @@
 
 The frames of a small simulation are shown again and again by a virtual data set; every image is processed
 in full. Prints memory (MB) after a tenth of the images, at the last one, and the most that deriving the
-.expt and .refl files took. Exit status 1 if memory grew by more than a tenth while images were processed.
+.expt and .refl files took. Exit status 1 if memory grew by more than a tenth while images
+were processed. Needs h5py and numpy.
 """
 import os
 import shutil

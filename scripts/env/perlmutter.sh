@@ -6,7 +6,8 @@
 # Libraries without a module (docs/slurm.md lists them) come from $KILOBRAGG_DEPS, a folder with bin,
 # include and lib, such as the view of a Spack environment.
 
-kb_nodes=${1:-cpu}
+# Sourced without a word, $1 is the first argument of the script that does it.
+case ${1:-} in cpu | gpu) kb_nodes=$1 ;; *) kb_nodes=cpu ;; esac
 # The functions behind 'module' read variables that are not set.
 case $- in *u*) kb_unset_is_error=1 ;; *) kb_unset_is_error= ;; esac
 set +u

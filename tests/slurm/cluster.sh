@@ -80,6 +80,7 @@ cluster_start() {
 
 cluster_stop() {
   local pid tries
+  [ ${#cluster_pids[@]} -gt 0 ] || return 0 # scancel would reach the user's jobs elsewhere
   scancel --state=RUNNING --state=PENDING --user="$(id -un)" 2>/dev/null || true
   for tries in $(seq 15); do
     [ -n "$(squeue --noheader 2>/dev/null)" ] || break

@@ -3,6 +3,8 @@
 # are asked, so that decisions and command lines can be looked at. Needs nothing but bash; part of ctest.
 # What a real Slurm does with them is shown by run.sh.
 set -euo pipefail
+# Without the variables of a Slurm job that this may run in.
+[ -n "${KB_ALONE:-}" ] || exec env -i KB_ALONE=1 PATH="$PATH" HOME="${HOME:-/}" bash "$0"
 KILOBRAGG_HOME=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -14,20 +16,26 @@ stand_in() {
   printf '#!/usr/bin/env bash\n%s\n' "$2" > "$work/$1"
   chmod +x "$work/$1"
 }
-# The launcher notes its words, sends the script the signals of $KB_SIGNALS and ends with $KB_STATUS.
+# The launcher notes its words, sends the script the signals of $KB_SIGNALS, each once the one before
+# was heard, and ends with $KB_STATUS.
 launcher='echo "${0##*/} $*" >> "$work/calls"
 trap "echo heard USR1 >> $work/calls" USR1
 trap "echo heard USR2 >> $work/calls" USR2
-for signal in ${KB_SIGNALS:-}; do kill -s "$signal" "$PPID"; sleep 0.2; done
+heard() { grep -c heard "$work/calls"; }
+for signal in ${KB_SIGNALS:-}; do
+  before=$(heard)
+  kill -s "$signal" "$PPID"
+  for ((i = 0; i < 500 && $(heard) == before; ++i)); do sleep 0.02; done
+done
 exit "${KB_STATUS:-0}"'
 stand_in stand-ins/srun "$launcher"
 stand_in stand-ins/mpirun "$launcher"
 stand_in stand-ins/squeue 'echo "${KB_STATE:-RUNNING}"'
 stand_in stand-ins/scontrol 'echo "scontrol $*" >> "$work/calls"; exit "${KB_REFUSED:-0}"'
+stand_in stand-ins/module 'echo "module $*" >> "$work/calls"'
+stand_in stand-ins/scancel 'echo "scancel $*" >> "$work/calls"'
 stand_in bin/stills_process ''
 stand_in bin/merge ''
-module() { echo "module $*" >> "$work/calls"; }
-export -f module
 export work KILOBRAGG_HOME KILOBRAGG_BIN=$work/bin PATH=$work/stand-ins:$PATH
 touch process.phil merge.phil
 printf '# name and images\n\none  /data/one_*.h5\ntwo /data/two.h5 input.max_images=5\n' > runs.txt
@@ -107,6 +115,7 @@ expect 'and the job requeued' called "scontrol requeue 7"
 job local/process_mpirun.sh KB_SIGNALS=USR1 KB_STATUS=75 -- process.phil one.txt out
 expect 'mpirun is sent USR2' called "heard USR2"
 job local/process.sh KB_SIGNALS='USR1 USR1 USR1' KB_STATUS=0 -- process.phil one.txt out
+expect 'three signals are heard three times' [ "$(grep -c heard calls)" -eq 3 ]
 expect 'a run that ends all the same is finished' ends_with 0
 expect 'a finished run is not requeued' not_called scontrol
 job local/process.sh KB_SIGNALS=USR1 KB_STATUS=138 -- process.phil one.txt out
@@ -130,6 +139,17 @@ for rank in 0 3 4 15; do
     "$KILOBRAGG_HOME/scripts/sbatch/one_gpu.sh" bash -c 'echo $CUDA_VISIBLE_DEVICES')
   expect "rank $rank of 16 has GPU $((3 - rank / 4))" [ "$gpu" -eq $((3 - rank / 4)) ]
 done
+for word in '' cpu gpu; do
+  : > calls
+  # The caller's own first word must not be taken for one.
+  bash -c "set -eu; source '$KILOBRAGG_HOME/scripts/env/perlmutter.sh' $word" job.sh process.phil > output 2>&1 || true
+  expect "perlmutter.sh '$word' loads the module ${word:-cpu}" called "module load ${word:-cpu}"
+done
+
+# The private cluster of run.sh: what ends it leaves the user's other jobs alone.
+: > calls
+(source "$KILOBRAGG_HOME/tests/slurm/cluster.sh" && cluster_stop) > output 2>&1
+expect 'a cluster that was never started cancels no jobs' not_called scancel
 
 if [ "$failures" -gt 0 ]; then
   echo "$failures expectations failed"
