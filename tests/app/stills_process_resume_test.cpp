@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <fstream>
+#include <functional>
 #include <random>
 
 namespace kilobragg::programs {
@@ -19,6 +20,11 @@ using testing::expect_same_runs;
 using testing::wait_until;
 
 constexpr int frames_a = 16, frames_b = 8;
+constexpr std::size_t all_frames = frames_a + frames_b;
+
+// What a test does in the middle of a run comes late at times, on a machine that is busy: it may then
+// try again so often.
+constexpr int attempts = 5;
 
 std::uint64_t shard_bytes(const std::string& folder) {
   std::uint64_t bytes = 0;
@@ -45,7 +51,7 @@ protected:
     write_images(path("run_a.h5"), frames_a);
     write_images(path("run_b.h5"), frames_b, 500);
     ASSERT_EQ(run(arguments("whole")).status, 0);
-    ASSERT_EQ(comparable_results(path("whole")).size(), std::size_t(frames_a + frames_b));
+    ASSERT_EQ(comparable_results(path("whole")).size(), all_frames);
   }
 
   static std::string images() { return path("run_a.h5") + " " + path("run_b.h5") + " "; }
@@ -59,8 +65,30 @@ protected:
                                                const std::string& more, std::uint64_t bytes) {
     auto child =
         std::make_unique<ChildProcess>(command(arguments(out, more), ranks), path("child.txt"));
-    EXPECT_TRUE(wait_until(60, [&] { return !child->runs() || shard_bytes(path(out)) >= bytes; }));
+    EXPECT_TRUE(wait_until(120, [&] { return !child->runs() || shard_bytes(path(out)) >= bytes; }));
     return child;
+  }
+
+  struct Disturbed {
+    std::optional<int> status; ///< none: it runs on
+    std::string said;
+    std::size_t results = 0;
+  };
+  /// A run in whose middle something is done to its ranks; anew if all was over before.
+  static Disturbed disturbed(const std::string& out, int ranks, const std::string& more,
+                             std::uint64_t bytes,
+                             const std::function<void(const std::vector<pid_t>&)>& disturb) {
+    Disturbed run;
+    for (int i = 0; i < attempts; ++i) {
+      fs::remove_all(path(out));
+      const auto child = started(out, ranks, more, bytes);
+      disturb(child->named("stills_process"));
+      run.status = child->wait(60);
+      run.said = log_of(*child);
+      run.results = comparable_results(path(out)).size();
+      if (run.results < all_frames) break;
+    }
+    return run;
   }
 
   /// Kills runs in the middle and resumes them, then lets one end.
@@ -71,7 +99,8 @@ protected:
     const std::uint64_t all = shard_bytes(path("whole"));
     int killed = 0;
     for (int i = 0; i < kills; ++i) {
-      const std::uint64_t at = shard_bytes(path(out)) + 1 + random() % (all / std::uint64_t(kills));
+      const std::uint64_t at =
+          shard_bytes(path(out)) + 1 + random() % (all / std::uint64_t(2 * kills));
       const auto child = started(out, ranks, i == 0 ? more : more + " --resume", at);
       killed += child->runs();
       const auto workers = child->named("stills_process");
@@ -79,10 +108,10 @@ protected:
         ::kill(workers[random() % workers.size()], SIGKILL);
         const auto status = child->wait(60);
         ASSERT_TRUE(status) << "the others wait for ever: " << log_of(*child);
-        EXPECT_NE(*status, 0);
+        EXPECT_TRUE(*status != 0 || comparable_results(path(out)).size() == all_frames);
       } else {
         child->kill_family();
-        ASSERT_TRUE(child->wait(20));
+        ASSERT_TRUE(child->wait(60));
       }
     }
     EXPECT_GT(killed, 0) << "every run ended before it was killed";
@@ -113,7 +142,10 @@ TEST_F(Resume, AKilledJobGoesOn) {
 TEST_F(Resume, AKilledRankEndsTheJobWhichGoesOn) { kill_and_resume("rank3", 3, "", true, 2, 5); }
 
 TEST_F(Resume, WithAnotherNumberOfRanks) {
-  started("others", 3, "", 20'000)->kill_family();
+  {
+    const auto three = started("others", 3, "", 20'000);
+    EXPECT_TRUE(wait_until(60, [] { return fs::exists(path("others/idx-0002.shard")); }));
+  }
   started("others", 2, "--resume", 3 * shard_bytes(path("whole")) / 5)->kill_family();
   const auto finished = run(arguments("others", "--resume"), 1);
   ASSERT_EQ(finished.status, 0) << finished.out;
@@ -144,27 +176,25 @@ TEST_P(Signals, StopARunWhicheverRankTheyReach) {
   for (const auto& [ranks, target] : ways) {
     const std::string out = fmt::format("signal{}_{}_{}", GetParam(), ranks, target);
     SCOPED_TRACE(out);
-    const auto child = started(out, ranks, "", 1 + shard_bytes(path("whole")) / 6);
-    const auto workers = child->named("stills_process");
-    ASSERT_EQ(workers.size(), std::size_t(ranks)) << "ended too early: " << log_of(*child);
-    for (std::size_t i = 0; i < workers.size(); ++i)
-      if (target < 0 || std::size_t(target) == i) ::kill(workers[i], GetParam());
-    const auto status = child->wait(10);
-    ASSERT_TRUE(status) << "runs on for 10 s";
-    const std::string said = log_of(*child);
+    const auto [status, said, results] = disturbed(
+        out, ranks, "", 1 + shard_bytes(path("whole")) / 6,
+        [target = std::size_t(target), all = target < 0](const std::vector<pid_t>& workers) {
+          for (std::size_t i = 0; i < workers.size(); ++i)
+            if (all || target == i) ::kill(workers[i], GetParam());
+        });
+    ASSERT_TRUE(status) << "runs on: " << said;
     EXPECT_EQ(*status, 75) << said;
     EXPECT_TRUE(has(said, std::string("stopped by ") + signal_name(GetParam()))) << said;
     EXPECT_TRUE(has(said, "--resume")) << said;
-    const auto before = comparable_results(path(out));
-    EXPECT_GT(before.size(), 0U);
-    EXPECT_LT(before.size(), std::size_t(frames_a + frames_b));
-    EXPECT_TRUE(has(said, std::to_string(before.size()) + " of ")) << said;
+    EXPECT_GT(results, 0U);
+    EXPECT_LT(results, all_frames);
+    EXPECT_TRUE(has(said, std::to_string(results) + " of ")) << said;
     const auto finished = run(arguments(out, "--resume"), ranks);
     ASSERT_EQ(finished.status, 0) << finished.out;
     // Inputs are still being looked at when the run begins: the sum at its end is the whole one.
     EXPECT_TRUE(has(finished.out, "of them have results already")) << finished.out;
-    const std::size_t left = std::size_t(frames_a + frames_b) - before.size();
-    EXPECT_TRUE(has(finished.out, fmt::format("Summary of {} inputs", left))) << finished.out;
+    EXPECT_TRUE(has(finished.out, fmt::format("Summary of {} inputs", all_frames - results)))
+        << finished.out;
     expect_same_runs(path(out), path("whole"));
   }
 }
@@ -251,20 +281,16 @@ TEST_F(Resume, AfterAFullDisk) {
   for (const int ranks : {1, 2}) {
     const std::string out = "full" + std::to_string(ranks), options = "output.ledger=False ";
     // A limit on the size of files stands in for the disk.
-    ChildProcess child(command(arguments(out, options), ranks), path("child.txt"));
-    ASSERT_TRUE(wait_until(60, [&] { return shard_bytes(path(out)) > 1000 || !child.runs(); }));
-    const rlim_t most = shard_bytes(path("whole")) / 3;
-    const rlimit limit{most, RLIM_INFINITY};
-    for (const pid_t pid : child.named("stills_process"))
-      ::prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
-    const auto status = child.wait(60);
-    const std::string said = log_of(child);
+    const rlimit limit{shard_bytes(path("whole")) / 3, RLIM_INFINITY};
+    const auto [status, said, results] =
+        disturbed(out, ranks, options, 1000, [&](const std::vector<pid_t>& workers) {
+          for (const pid_t pid : workers) ::prlimit(pid, RLIMIT_FSIZE, &limit, nullptr);
+        });
     ASSERT_TRUE(status) << said;
     EXPECT_EQ(*status, 1) << said;
     EXPECT_TRUE(has(said, "cannot write") && has(said, ".shard")) << said;
-    const auto before = comparable_results(path(out)).size();
-    EXPECT_GT(before, 0U);
-    EXPECT_LT(before, std::size_t(frames_a + frames_b));
+    EXPECT_GT(results, 0U);
+    EXPECT_LT(results, all_frames);
     const auto finished = run(arguments(out, "--resume " + options), ranks);
     ASSERT_EQ(finished.status, 0) << finished.out;
     expect_same_runs(path(out), path("whole"));

@@ -1,29 +1,62 @@
 // Every item is worked on exactly once and every report comes back, in both modes of the root.
+#include "support/temporary_folder.hpp"
+
 #include "kilobragg/parallel/dispatcher.hpp"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <deque>
+#include <fstream>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 
 namespace kilobragg::parallel {
 namespace {
 
+/// Something that the root tells all ranks apart from dispatch(): by a file, since all tests run on one
+/// machine. Ranks that wait for it keep their items, so that slow ranks get theirs in time.
+class Sign {
+public:
+  Sign() {
+    const auto comm = Communicator::world();
+    if (comm.is_root()) folder_ = std::make_unique<testing::TemporaryFolder>();
+    if (folder_) file_ = *folder_ / "given";
+    comm.broadcast(file_);
+  }
+  void give() const { std::ofstream(file_).flush(); }
+  /// Until it is given; gives up after a minute, and at once from then on.
+  void wait() {
+    for (; !std::filesystem::exists(file_) && waited_ < 60'000; ++waited_)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+
+private:
+  std::unique_ptr<testing::TemporaryFolder> folder_;
+  std::string file_;
+  int waited_ = 0;
+};
+
 struct Run {
   std::map<std::string, int> reports; ///< on the root: report -> how often
   std::set<int> ranks;                ///< that reported
 };
 
-Run run(int items, const DispatchParams& params, int work_microseconds = 0) {
+/// The first items are not done before `workers` ranks have got one.
+Run run(int items, const DispatchParams& params, std::size_t workers = 0) {
   const auto comm = Communicator::world();
   Run result;
   int handed_out = 0;
-  const WorkSource source{[&](int) -> std::optional<std::string> {
+  Sign all_work;
+  std::set<int> asked;
+  const WorkSource source{[&](int rank) -> std::optional<std::string> {
                             if (handed_out == items) return std::nullopt;
                             ++handed_out;
+                            asked.insert(rank);
+                            if (asked.size() == workers) all_work.give();
                             return handed_out == 1
                                        ? ""
                                        : std::to_string(handed_out); // an empty item is an item
@@ -35,7 +68,7 @@ Run run(int items, const DispatchParams& params, int work_microseconds = 0) {
   dispatch(
       comm, source,
       [&](const std::string& item) {
-        std::this_thread::sleep_for(std::chrono::microseconds(work_microseconds));
+        if (workers > 0) all_work.wait();
         return item == "3" ? "" : "did " + item; // an empty report is a report
       },
       params);
@@ -61,13 +94,14 @@ TEST(Dispatcher, FewerItemsThanRanks) {
 
 TEST(Dispatcher, WhoWorks) {
   const auto comm = Communicator::world();
-  const auto working = run(40, {.working_root_ranks = 100}, 3000);
-  const auto serving = run(40, {.working_root_ranks = 1}, 3000);
+  const std::size_t ranks = std::size_t(comm.size());
+  const auto working = run(40, {.working_root_ranks = 100}, ranks);
+  const auto serving = run(40, {.working_root_ranks = 1}, ranks - 1);
   if (!comm.is_root() || comm.size() == 1) return;
   EXPECT_TRUE(working.ranks.count(0));
-  EXPECT_EQ(working.ranks.size(), std::size_t(comm.size()));
+  EXPECT_EQ(working.ranks.size(), ranks);
   EXPECT_FALSE(serving.ranks.count(0));
-  EXPECT_EQ(serving.ranks.size(), std::size_t(comm.size() - 1));
+  EXPECT_EQ(serving.ranks.size(), ranks - 1);
 }
 
 TEST(Dispatcher, LongItemsAndReports) {
@@ -90,10 +124,13 @@ void give_back(const DispatchParams& params) {
   for (int i = 0; i < 50; ++i) items.push_back(i);
   std::set<std::string> done;
   bool given_back = false;
-  const WorkSource source{[&](int) -> std::optional<std::string> {
+  Sign quitter_has_one, all_are_out;
+  const WorkSource source{[&](int rank) -> std::optional<std::string> {
                             if (items.empty()) return std::nullopt;
                             const int item = items.front();
                             items.pop_front();
+                            if (rank == quitter) quitter_has_one.give();
+                            if (items.empty()) all_are_out.give();
                             return std::to_string(item);
                           },
                           [&](int rank, std::string&& report) {
@@ -109,7 +146,7 @@ void give_back(const DispatchParams& params) {
   dispatch(
       comm, source,
       [&](const std::string& item) -> Worked {
-        std::this_thread::sleep_for(std::chrono::milliseconds(comm.rank() == quitter ? 100 : 3));
+        (comm.rank() == quitter ? all_are_out : quitter_has_one).wait();
         if (comm.rank() != quitter) return item;
         return {"-" + item, true};
       },
