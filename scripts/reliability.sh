@@ -54,9 +54,11 @@ finish() { # <folder> <ranks>: to the end, then compares
   fi
   "$compare" "$work/whole" "$work/$1" > "$work/compare.txt" 2>&1 || { head -5 "$work/compare.txt"; return 1; }
 }
-report() { # <what> <times> <resumed runs> <result of finish>
+report() { # <what> <times> <resumed runs> <result of finish> [what else went wrong]
   local word='nothing lost'
-  [ "$4" -eq 0 ] || { word='LOST OR CHANGED'; failures=$((failures + 1)); }
+  [ -z "${5:-}" ] || word=$5
+  [ "$4" -eq 0 ] || word='LOST OR CHANGED'
+  [ "$word" = 'nothing lost' ] || failures=$((failures + 1))
   say "$1" "$2" "$3" "$word"
 }
 # Waits until a run has results, and a little more.
@@ -117,32 +119,60 @@ for ((i = 0; i < cuts; ++i)); do
 done
 report 'shard cut at a random byte' $i $i $((i < cuts))
 
-for ranks in 1 2; do
-  for ((i = 0; i < kills / 10; ++i)); do
-    rm -rf "$work/full"
-    start full $ranks ""
-    a_moment full
-    for pid in $(ranks_of full); do
-      prlimit --pid "$pid" --fsize=$((RANDOM * 30)) 2> /dev/null
-    done
+rounds=5 # that a run may be over before it is disturbed, in a row
+# disturb <folder> <ranks> <how>: a new run, with $how <folder> in its middle; sets $status and $took (ms).
+# Fails if every round was over before: with status 0, all of it done.
+disturb() {
+  local round began
+  for ((round = 0; round < rounds; ++round)); do
+    rm -rf "${work:?}/$1"
+    start "$1" "$2" ""
+    a_moment "$1"
+    began=$(date +%s%N)
+    "$3" "$1"
     wait "$job" 2> /dev/null
+    status=$? took=$((($(date +%s%N) - began) / 1000000))
+    [ $status -eq 0 ] || return 0
+  done
+  return 1
+}
+fill_disk() { # <folder>
+  local pid
+  for pid in $(ranks_of "$1"); do
+    prlimit --pid "$pid" --fsize=$((RANDOM * 30)) 2> /dev/null
+  done
+}
+send_signal() { # <folder>
+  local all
+  mapfile -t all < <(ranks_of "$1")
+  [ ${#all[@]} -gt 0 ] && kill "-$signal" "${all[RANDOM % ${#all[@]}]}"
+}
+
+for ranks in 1 2; do
+  wrong=
+  for ((i = 0; i < kills / 10; ++i)); do
+    if ! disturb full $ranks fill_disk; then
+      wrong='NEVER FULL'
+    elif [ $status -ne 1 ]; then
+      wrong="STATUS $status"
+    fi
     finish full $ranks || break
   done
-  report "full disk (limit on file sizes), $ranks ranks" $i $i $((i < kills / 10))
+  report "full disk (limit on file sizes), $ranks ranks" $i $i $((i < kills / 10)) "$wrong"
 done
 
 for ranks in 1 3; do
   for signal in USR1 USR2 TERM INT; do
-    rm -rf "$work/signal"
-    start signal $ranks ""
-    a_moment signal
-    mapfile -t all < <(ranks_of signal)
-    began=$(date +%s%N)
-    [ ${#all[@]} -gt 0 ] && kill -$signal "${all[RANDOM % ${#all[@]}]}"
-    wait "$job" 2> /dev/null
-    status=$? took=$((($(date +%s%N) - began) / 1000000))
+    wrong=
+    if ! disturb signal $ranks send_signal; then
+      wrong='NO SIGNAL, OR IGNORED'
+    elif [ $status -ne 75 ]; then
+      wrong='WRONG STATUS'
+    elif [ $took -gt 10000 ]; then
+      wrong='TOO LATE'
+    fi
     finish signal $ranks
-    report "SIG$signal to a rank of $ranks: status $status in $took ms" 1 2 $?
+    report "SIG$signal to a rank of $ranks: status $status in $took ms" 1 2 $? "$wrong"
   done
 done
 
