@@ -2,7 +2,7 @@
 kilobragg_test(app_stills_process_resume SOURCES stills_process_resume_test.cpp ROOMS programs
   LIBS kilobragg_hdf5 LABELS app DEFINES KILOBRAGG_MPIEXEC="${MPIEXEC_EXECUTABLE}")
 add_dependencies(test_app_stills_process_resume stills_process)
-set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2 TIMEOUT 600)
+set_tests_properties(app_stills_process_resume PROPERTIES PROCESSORS 2 TIMEOUT 1200)
 target_include_directories(test_app_stills_process_resume PRIVATE ${PROJECT_SOURCE_DIR}/src/programs)
 # For scripts/reliability.sh.
 add_executable(compare_runs compare_runs.cpp)
