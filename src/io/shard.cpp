@@ -7,12 +7,15 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/record_log.hpp"
 
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
 namespace kilobragg::io {
 namespace {
 
+namespace fs = std::filesystem;
 using DetectorPointer = std::shared_ptr<const models::Detector>;
 
 /// Types of records. The first record of a shard is the run; a detector stands before the first
@@ -117,6 +120,11 @@ ShardSummary read_shard(const std::string& path,
       });
 }
 
+bool is_unopened(const StillDigest& still) {
+  return still.state == models::ExitState::PreprocessException && still.source.dataset.empty() &&
+         still.source.content_id.empty();
+}
+
 ShardSummary read_shard_digests(const std::string& path,
                                 const std::function<void(StillDigest&&)>& visit) {
   return scan_shard(
@@ -169,5 +177,27 @@ models::StillResult ShardReader::read(std::uint64_t offset) {
 }
 
 void ShardReader::close() { state_->log.reset(); }
+
+std::optional<int> result_number(const std::string& path) {
+  const fs::path file = path;
+  const std::string name = file.filename().string(), extension = file.extension().string();
+  const auto end = name.find_first_not_of("0123456789", 4);
+  if (name.rfind("idx-", 0) != 0 || end == std::string::npos || end < 8 || end > 12) return {};
+  const bool derived = name[end] == '_' && (extension == ".expt" || extension == ".refl");
+  if (!derived && name.substr(end) != ".shard") return {};
+  return std::stoi(name.substr(4, end - 4));
+}
+
+std::vector<std::string> shards_in(const std::string& folder) {
+  std::map<int, std::string> found;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder, absent)) {
+    const auto number = result_number(entry.path().string());
+    if (number && entry.path().extension() == ".shard") found[*number] = entry.path().string();
+  }
+  std::vector<std::string> shards;
+  for (const auto& [number, path] : found) shards.push_back(path);
+  return shards;
+}
 
 } // namespace kilobragg::io

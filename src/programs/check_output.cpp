@@ -57,18 +57,16 @@ struct TimeIsUp {};
 Earlier read_earlier(const fs::path& directory, double seconds, CheckReport& report) {
   Earlier earlier;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored))
-    if (entry.path().extension() == ".shard") {
-      earlier.shards.push_back(entry.path().string());
-      earlier.bytes += static_cast<double>(entry.file_size(ignored));
-    }
-  std::sort(earlier.shards.begin(), earlier.shards.end());
+  earlier.shards = io::shards_in(directory.string());
+  for (const auto& shard : earlier.shards)
+    earlier.bytes += static_cast<double>(fs::file_size(shard, ignored));
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   for (const auto& shard : earlier.shards) {
     try {
-      io::read_shard(shard, [&](models::StillResult&& still) {
-        earlier.images.insert(
-            image_key(still.source.path, still.source.dataset, still.source.frame));
+      io::read_shard_digests(shard, [&](io::StillDigest&& still) {
+        if (!io::is_unopened(still))
+          earlier.images.insert(
+              image_key(still.source.path, still.source.dataset, still.source.frame));
         if (Clock::now() > end) throw TimeIsUp();
       });
     } catch (const core::Error& error) {

@@ -52,7 +52,9 @@ std::string packed_lookup_mask(const std::string& name, const models::ImageLayou
 void DoneImages::add(const std::string& path, const std::string& dataset, std::int64_t frame,
                      const std::string& content_id) {
   File& file = files_[file_key(path, dataset)];
-  count_ += file.frames.insert(frame).second;
+  const bool is_new = file.frames.insert(frame).second;
+  count_ += is_new;
+  if (is_new && !dataset.empty()) ++in_file_[path];
   if (!content_id.empty()) file.content_id = content_id;
 }
 
@@ -60,6 +62,11 @@ bool DoneImages::has(const std::string& path, const std::string& dataset,
                      std::int64_t frame) const {
   const auto file = files_.find(file_key(path, dataset));
   return file != files_.end() && file->second.frames.count(frame) != 0;
+}
+
+std::int64_t DoneImages::in_file(const std::string& path) const {
+  const auto file = in_file_.find(path);
+  return file == in_file_.end() ? 0 : file->second;
 }
 
 std::string DoneImages::content_id(const std::string& path, const std::string& dataset) const {
@@ -127,6 +134,8 @@ bool EventQueue::take_new_events() {
     const auto& [path, reason] = index_.failed[failed_seen_];
     const auto source = static_cast<std::uint32_t>(index_.sources.size());
     problems_[source] = reason;
+    // Of a file that went away the results stay, and that it is gone counts beside them.
+    already_done_ += done_.in_file(absolute(path));
     index_.sources.push_back({path, "", 1, ""});
     index_.events.push_back({source, 0});
   }

@@ -8,6 +8,7 @@
 #include "kilobragg/io/reference_geometry.hpp"
 #include "kilobragg/programs/stills_options.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <list>
@@ -21,13 +22,20 @@
 
 namespace kilobragg::programs {
 
-/// Images that an earlier run has results of.
+/// Images that an earlier run has results of. Inputs that it could not open (io::is_unopened) have
+/// records too but no results: they are tried again.
 class DoneImages {
 public:
   void add(const std::string& path, const std::string& dataset, std::int64_t frame,
            const std::string& content_id);
   bool has(const std::string& path, const std::string& dataset, std::int64_t frame) const;
+  /// The record of an input that could not be opened, by the time at which that was tried.
+  void add_unopened(double started) { unopened_until_ = std::max(unopened_until_, started); }
   std::int64_t size() const { return count_; }
+  /// Images of the data sets in a file.
+  std::int64_t in_file(const std::string& path) const;
+  /// Latest start of a record of an input that could not be opened; 0 without.
+  double unopened_until() const { return unopened_until_; }
   /// Content id that the images of a file had; empty if unknown.
   std::string content_id(const std::string& path, const std::string& dataset) const;
 
@@ -36,8 +44,10 @@ private:
     std::unordered_set<std::int64_t> frames;
     std::string content_id;
   };
-  std::unordered_map<std::string, File> files_; ///< by path and data set
+  std::unordered_map<std::string, File> files_;           ///< by path and data set
+  std::unordered_map<std::string, std::int64_t> in_file_; ///< by path
   std::int64_t count_ = 0;
+  double unopened_until_ = 0;
 };
 
 /// Scans inputs a file at a time, so that workers can start on the first; reads the metadata of each

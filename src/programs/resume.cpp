@@ -47,6 +47,7 @@ std::string read_done_share(const std::vector<std::string>& shards, int rank, in
       out.put_text(still.source.dataset);
       out.put(still.source.frame);
       out.put_text(still.source.content_id);
+      out.put(io::is_unopened(still) ? still.processing.started : 0.0);
     }
   }
   return out.take();
@@ -88,7 +89,11 @@ DoneImages join_done_shares(const std::vector<std::string>& shares, const std::s
       for (auto n = in.get<std::uint64_t>(); n > 0; --n) {
         const std::string path = in.get_text(), dataset = in.get_text();
         const auto frame = in.get<std::int64_t>();
-        done.add(path, dataset, frame, in.get_text());
+        const std::string content_id = in.get_text();
+        if (const auto tried = in.get<double>(); tried > 0)
+          done.add_unopened(tried);
+        else
+          done.add(path, dataset, frame, content_id);
       }
     }
   }

@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
-#include <optional>
 
 namespace kilobragg::programs {
 namespace {
@@ -28,16 +26,6 @@ std::string composite_name(std::string name) {
   return name.replace(at, 2, "idx-{:04d}");
 }
 
-/// The number in idx-0003.shard or idx-0003_refined.expt; none in other names.
-std::optional<int> result_number(const fs::path& path) {
-  const std::string name = path.filename().string(), extension = path.extension().string();
-  const auto end = name.find_first_not_of("0123456789", 4);
-  if (name.rfind("idx-", 0) != 0 || end == std::string::npos || end < 8 || end > 12) return {};
-  const bool derived = name[end] == '_' && (extension == ".expt" || extension == ".refl");
-  if (!derived && name.substr(end) != ".shard") return {};
-  return std::stoi(name.substr(4, end - 4));
-}
-
 bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
 
 /// A shard from which nothing was derived; empty if there is none. With no composites asked for,
@@ -49,7 +37,7 @@ fs::path shard_left_alone(const std::vector<fs::path>& results, const OutputOpti
     return {};
   for (const fs::path& shard : results) {
     const auto derived = [&shard](const fs::path& other) {
-      return !is_shard(other) && result_number(other) == result_number(shard);
+      return !is_shard(other) && io::result_number(other) == io::result_number(shard);
     };
     if (is_shard(shard) && std::none_of(results.begin(), results.end(), derived)) return shard;
   }
@@ -70,23 +58,12 @@ std::string shard_path(const OutputOptions& output, int rank) {
   return (fs::path(output.directory) / fmt::format("idx-{:04d}.shard", rank)).string();
 }
 
-std::vector<std::string> shards_in(const std::string& directory) {
-  std::map<int, std::string> found;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(directory, absent))
-    if (const auto number = result_number(entry.path()); number && is_shard(entry.path()))
-      found[*number] = entry.path().string();
-  std::vector<std::string> shards;
-  for (const auto& [number, path] : found) shards.push_back(path);
-  return shards;
-}
-
 std::vector<std::string> underived(const std::vector<std::string>& shards,
                                    const OutputOptions& output) {
   const auto names = composite_names(output);
   std::vector<std::string> left;
   for (const std::string& shard : shards) {
-    const int number = result_number(shard).value_or(0);
+    const int number = io::result_number(shard).value_or(0);
     const auto is_stale = [&](const std::string& name) {
       if (name.empty()) return false;
       const std::string stem =
@@ -118,7 +95,7 @@ void prepare_output(const OutputOptions& output) {
   make_output_folder(output);
   std::vector<fs::path> old;
   for (const auto& entry : fs::directory_iterator(output.directory))
-    if (result_number(entry.path())) old.push_back(entry.path());
+    if (io::result_number(entry.path())) old.push_back(entry.path());
   const fs::path alone = shard_left_alone(old, output);
   core::require(alone.empty(),
                 "'{0}' holds results of a run that did not end ({1} and nothing derived from it) "
@@ -130,7 +107,7 @@ void prepare_output(const OutputOptions& output) {
 }
 
 std::vector<std::string> derive_composites(const std::string& shard, const OutputOptions& output) {
-  const auto number = result_number(shard);
+  const auto number = io::result_number(shard);
   core::require(number && is_shard(shard),
                 "'{}' is not named as a shard (idx-NNNN.shard) are shards and images mixed?",
                 shard);

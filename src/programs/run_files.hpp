@@ -19,8 +19,6 @@ std::string shard_path(const OutputOptions& output, int rank);
 /// earlier run did not come to its end: a shard from which nothing was derived may be all there is.
 void prepare_output(const OutputOptions& output);
 
-/// The shards in a folder in order of their numbers; none if there is no such folder.
-std::vector<std::string> shards_in(const std::string& directory);
 /// Those from which composites are wanted and missing, or older than the shard.
 std::vector<std::string> underived(const std::vector<std::string>& shards,
                                    const OutputOptions& output);

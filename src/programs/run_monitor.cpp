@@ -2,6 +2,7 @@
 #include "run_monitor.hpp"
 
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/unix_time.hpp"
 #include "kilobragg/core/version.hpp"
 
 #include <unistd.h>
@@ -9,11 +10,7 @@
 namespace kilobragg::programs {
 namespace {
 
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-report::SessionInfo session_info(const std::string& phil, int ranks) {
+report::SessionInfo session_info(const std::string& phil, int ranks, double retried_until) {
   char host[256] = "unknown";
   ::gethostname(host, sizeof host - 1);
   report::SessionInfo info;
@@ -23,17 +20,18 @@ report::SessionInfo session_info(const std::string& phil, int ranks) {
   info.options = phil;
   info.host = host;
   info.ranks = ranks;
-  info.started = unix_time();
+  info.started = core::unix_time();
+  info.retried_until = retried_until;
   return info;
 }
 
 } // namespace
 
 RunMonitor::RunMonitor(const std::string& directory, bool ledger, bool verbose,
-                       const std::string& phil, int ranks)
+                       const std::string& phil, int ranks, double retried_until)
     : verbose_(verbose)
     , progress_(report::console_progress(), 0) {
-  if (ledger) ledger_.emplace(directory, session_info(phil, ranks));
+  if (ledger) ledger_.emplace(directory, session_info(phil, ranks, retried_until));
 }
 
 double RunMonitor::now() const {
@@ -44,7 +42,7 @@ void RunMonitor::add(int rank, std::int64_t first, const BatchReport& report) {
   total_.add(report.summary);
   show(report.lines);
   if (ledger_ && report.summary.stills > 0)
-    ledger_->add_batch({unix_time(), rank, first, report.summary});
+    ledger_->add_batch({core::unix_time(), rank, first, report.summary});
 }
 
 void RunMonitor::show(const std::vector<std::string>& lines) {
@@ -63,6 +61,10 @@ void RunMonitor::show(const std::vector<std::string>& lines) {
 
 void RunMonitor::tick(const EventQueue& queue) {
   progress_.update(total_, queue.known(), queue.growing(), now());
+  note_inputs(queue);
+}
+
+void RunMonitor::note_inputs(const EventQueue& queue) {
   const auto& sources = queue.index().sources;
   if (!ledger_ || inputs_told_ == sources.size()) return;
   std::vector<report::InputRow> rows;

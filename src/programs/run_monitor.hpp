@@ -17,13 +17,17 @@ namespace kilobragg::programs {
 class RunMonitor {
 public:
   /// `ledger`: keep one in `directory`. `verbose`: show every line of the reports, else the first ones.
+  /// `retried_until` is SessionInfo's.
   RunMonitor(const std::string& directory, bool ledger, bool verbose, const std::string& phil,
-             int ranks);
+             int ranks, double retried_until = 0);
 
   /// A batch that `rank` has finished; `first` is the number of its first image.
   void add(int rank, std::int64_t first, const BatchReport& report);
-  /// Inputs that were found since the last call; redraws progress when it is time.
+  /// Redraws progress when it is time, and notes inputs.
   void tick(const EventQueue& queue);
+  /// Inputs that were found since the last call. To be called before finish(), for a run that finds
+  /// nothing to do has no other occasion.
+  void note_inputs(const EventQueue& queue);
   /// Ends the line of progress; the ledger collects the images of `shards`.
   void finish(report::SessionState state, const std::vector<std::string>& shards);
 

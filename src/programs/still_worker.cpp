@@ -4,6 +4,7 @@
 #include "event_queue.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/unix_time.hpp"
 
 #include <unistd.h>
 
@@ -16,10 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::string host_name() {
@@ -74,7 +71,7 @@ BatchReport StillWorker::work(const std::string& batch) {
     }
     const Task task{receiver_.source(event.source), std::move(event)};
     log_.begin(tag_of(task));
-    const double started = unix_time();
+    const double started = core::unix_time();
     std::optional<TaskResult> done = processor_.process(task);
     if (!done) {
       report.undone.push_back(task.event.number);

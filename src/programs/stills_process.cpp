@@ -150,7 +150,7 @@ Plan make_plan(int argc, char** argv, StillsOptions& options, int ranks) {
       return plan;
     }
     if (!options.collect.empty()) {
-      const auto shards = shards_in(options.collect);
+      const auto shards = io::shards_in(options.collect);
       core::require(
           !shards.empty(),
           "'{}' holds no results (there is no idx-NNNN.shard) is it the output folder of a "
@@ -214,7 +214,7 @@ std::vector<std::string> share_list(const parallel::Communicator& comm,
 std::vector<std::string> share_shards(const parallel::Communicator& comm,
                                       const OutputOptions& output) {
   return share_list(comm,
-                    comm.is_root() ? shards_in(output.directory) : std::vector<std::string>());
+                    comm.is_root() ? io::shards_in(output.directory) : std::vector<std::string>());
 }
 
 int exit_status(const report::RunSummary& total, const Distribution& events) {
@@ -244,7 +244,7 @@ struct FirstRank {
   Distribution events;
   FirstRank(const StillsOptions& options, const Plan& plan, DoneImages done, int ranks)
       : monitor(options.output.directory, options.output.ledger, plan.log_level == "debug",
-                plan.phil, ranks)
+                plan.phil, ranks, done.unopened_until())
       , events(options, std::move(done), monitor, ranks) {}
 };
 
@@ -300,10 +300,11 @@ void log_failed_inputs(const io::EventIndex& index) {
 /// left some for later.
 bool write_products(FirstRank& first, const StillsOptions& options) {
   const bool all = makes_long_files(first.events.queue(), options.output);
-  if (all && stop_signal() == 0) write_stream(options, shards_in(options.output.directory));
+  if (all && stop_signal() == 0) write_stream(options, io::shards_in(options.output.directory));
   const bool collects = all && stop_signal() == 0;
-  first.monitor.finish(report::SessionState::Finished,
-                       collects ? shards_in(options.output.directory) : std::vector<std::string>());
+  first.monitor.finish(report::SessionState::Finished, collects
+                                                           ? io::shards_in(options.output.directory)
+                                                           : std::vector<std::string>());
   if (stop_signal() != 0) return true;
   const bool hangs = WatchedProcessor::has_abandoned_threads();
   if (hangs)
@@ -326,6 +327,7 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
   if (inputs > 0) core::log_info("{}", report::format_summary(total, inputs, elapsed, ranks));
   if (!options.output.write_index.empty() && !queue.growing())
     io::save_event_index(queue.index(), options.output.write_index);
+  first.monitor.note_inputs(queue); // a run that finds nothing to do has no other occasion
   if (status == status_stopped)
     first.monitor.finish(report::SessionState::Stopped, {});
   else if (write_products(first, options))
@@ -362,7 +364,7 @@ int start_first_rank(const parallel::Communicator& comm, const Plan& plan,
 bool derive_all(const parallel::Communicator& comm, const StillsOptions& options) {
   // One rank looks: another would see what the others have derived meanwhile.
   std::vector<std::string> shards;
-  if (comm.is_root()) shards = shards_in(options.output.directory);
+  if (comm.is_root()) shards = io::shards_in(options.output.directory);
   if (comm.is_root() && options.resume) shards = underived(shards, options.output);
   shards = share_list(comm, shards);
   const auto files = comm.all_sum(derive_share(comm, shards, options.output, stop_signal));

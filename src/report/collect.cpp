@@ -9,14 +9,12 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
-#include <filesystem>
+#include <map>
 #include <mutex>
 #include <thread>
 
 namespace kilobragg::report {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// Images per transaction: enough that their end costs little, few enough that others get a turn.
 constexpr std::size_t images_at_once = 512;
@@ -30,7 +28,20 @@ struct Target {
   Collected collected;
   std::mutex guard; ///< for both, and for what follows
   std::size_t next_shard = 0;
-  std::exception_ptr error;
+  std::map<std::size_t, std::exception_ptr> errors; ///< by shard
+  bool ledger_failed = false;                       ///< no shard can be collected any more
+
+  /// Writes into the ledger, one reader at a time.
+  template <typename Write>
+  void write(Write action) {
+    const std::lock_guard lock(guard);
+    try {
+      action();
+    } catch (...) {
+      ledger_failed = true;
+      throw;
+    }
+  }
 };
 
 /// Hands digests to the ledger in portions.
@@ -43,12 +54,13 @@ public:
     if (waiting_.size() == images_at_once) write();
   }
   void write() {
-    const std::lock_guard lock(target_.guard);
-    Collected& collected = target_.collected;
-    collected.added += target_.ledger.add_images(waiting_);
-    collected.images += static_cast<std::int64_t>(waiting_.size());
-    for (const auto& digest : waiting_)
-      collected.lattices += static_cast<std::int64_t>(digest.lattices.size());
+    target_.write([this] {
+      Collected& collected = target_.collected;
+      collected.added += target_.ledger.add_images(waiting_);
+      collected.images += static_cast<std::int64_t>(waiting_.size());
+      for (const auto& digest : waiting_)
+        collected.lattices += static_cast<std::int64_t>(digest.lattices.size());
+    });
     waiting_.clear();
   }
 
@@ -71,29 +83,51 @@ void collect_shard(Target& target, const std::string& shard) {
   const auto summary = io::read_shard_digests(
       shard, [&](io::StillDigest&& digest) { portions.add(std::move(digest)); });
   portions.write();
-  const std::lock_guard lock(target.guard);
-  note_header(target.ledger, summary.run);
-  target.ledger.add_shard(shard, summary);
-  ++target.collected.shards;
-  target.collected.torn += summary.torn;
+  target.write([&] {
+    note_header(target.ledger, summary.run);
+    target.ledger.add_shard(shard, summary);
+    ++target.collected.shards;
+    target.collected.torn += summary.torn;
+  });
 }
 
-/// Takes one shard after the other until none is left or one reader has failed.
+/// Takes one shard after the other until none is left; one that cannot be read stops no other.
 void read_until_done(Target& target, const std::vector<std::string>& shards) {
   while (true) {
     std::size_t shard = 0;
     {
       const std::lock_guard lock(target.guard);
-      if (target.error || target.next_shard == shards.size()) return;
+      if (target.ledger_failed || target.next_shard == shards.size()) return;
       shard = target.next_shard++;
     }
     try {
       collect_shard(target, shards[shard]);
     } catch (...) {
       const std::lock_guard lock(target.guard);
-      if (!target.error) target.error = std::current_exception();
+      target.errors[shard] = std::current_exception();
     }
   }
+}
+
+/// Throws what went wrong with shards, if anything did: the first error as it is, or several in one.
+void throw_errors(const std::map<std::size_t, std::exception_ptr>& errors) {
+  if (errors.empty()) return;
+  if (errors.size() == 1) std::rethrow_exception(errors.begin()->second);
+  constexpr int most_named = 8;
+  std::string text = fmt::format("{} shards cannot be collected: ", errors.size());
+  int named = 0;
+  for (const auto& [shard, error] : errors) {
+    if (named == most_named) {
+      text += "; and others";
+      break;
+    }
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& what) {
+      text += fmt::format("{}{}", named++ == 0 ? "" : "; ", what.what());
+    }
+  }
+  core::fail("{}", text);
 }
 
 /// Removes a file that was needed only meanwhile.
@@ -109,23 +143,11 @@ private:
   std::string path_;
 };
 
-std::vector<std::string> shards_in(const std::string& folder) {
-  std::vector<std::string> shards;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == ".shard") shards.push_back(entry.path().string());
-  core::require(!error, "cannot read the folder {} ({})", folder, error.message());
-  core::require(!shards.empty(),
-                "{} holds no shards to collect from is it the output folder of a run?", folder);
-  std::sort(shards.begin(), shards.end());
-  return shards;
-}
-
 } // namespace
 
 Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shards) {
   const auto start = std::chrono::steady_clock::now();
-  Target target{ledger, {}, {}, 0, nullptr};
+  Target target{ledger, {}, {}, 0, {}, false};
   const auto cores = std::max(1u, std::thread::hardware_concurrency());
   const auto readers = std::min<std::size_t>({cores, most_readers, shards.size()});
   std::vector<std::thread> others;
@@ -133,7 +155,8 @@ Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shar
     others.emplace_back([&] { read_until_done(target, shards); });
   read_until_done(target, shards);
   for (std::thread& other : others) other.join();
-  if (target.error) std::rethrow_exception(target.error);
+  if (!target.ledger_failed) ledger.drop_opened_inputs();
+  throw_errors(target.errors);
   target.collected.ledger = ledger.path();
   target.collected.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -141,7 +164,9 @@ Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shar
 }
 
 Collected collect_run(const std::string& output_dir, const MachineView& machine) {
-  const auto shards = shards_in(output_dir);
+  const auto shards = io::shards_in(output_dir);
+  core::require(!shards.empty(),
+                "{} holds no shards to collect from is it the output folder of a run?", output_dir);
   LedgerPlace place = place_ledger(output_dir, machine);
   if (place.in_place()) {
     RunLedger ledger = open_ledger(place);
@@ -151,8 +176,15 @@ Collected collect_run(const std::string& output_dir, const MachineView& machine)
   place.live += fmt::format(".collect{}", ::getpid());
   const RemoveAtEnd removal(place.live); // after the ledger is closed
   RunLedger ledger = open_ledger(place);
-  Collected collected = collect_shards(ledger, shards);
-  ledger.snapshot(place.published);
+  Collected collected;
+  std::exception_ptr error;
+  try {
+    collected = collect_shards(ledger, shards);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  ledger.snapshot(place.published); // what could be collected
+  if (error) std::rethrow_exception(error);
   collected.ledger = place.published;
   return collected;
 }

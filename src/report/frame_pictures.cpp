@@ -24,11 +24,8 @@ constexpr std::size_t most_marks = 3000;
 /// Shards of a folder: those whose names hold the rank of a frame, then the others.
 std::vector<fs::path> shards_by_promise(const std::vector<FrameShown>& frames,
                                         const std::string& folder) {
-  std::vector<fs::path> shards;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().extension() == ".shard") shards.push_back(entry.path());
-  std::sort(shards.begin(), shards.end());
+  const auto found = io::shards_in(folder);
+  std::vector<fs::path> shards(found.begin(), found.end());
   const auto promising = [&frames](const fs::path& shard) {
     const std::string name = shard.stem().string();
     return std::any_of(frames.begin(), frames.end(), [&name](const FrameShown& frame) {

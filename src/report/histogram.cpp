@@ -11,9 +11,8 @@ namespace kilobragg::report {
 
 void Histogram::add(double value) {
   if (std::isnan(value)) return;
-  const bool is_first = total() == 0;
-  smallest = is_first ? value : std::min(smallest, value);
-  largest = is_first ? value : std::max(largest, value);
+  smallest = std::min(smallest, value);
+  largest = std::max(largest, value);
   if (value < lo) {
     ++below;
   } else if (value > hi) {

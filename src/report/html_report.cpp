@@ -8,6 +8,7 @@
 #include "kilobragg/report/axis.hpp"
 #include "kilobragg/report/html_text.hpp"
 #include "kilobragg/report/load_report.hpp"
+#include "kilobragg/report/number_text.hpp"
 
 #include <fmt/format.h>
 

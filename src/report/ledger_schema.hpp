@@ -105,7 +105,8 @@ CREATE TABLE shards(
 
 CREATE VIEW images AS
 SELECT r.id, i.path, i.dataset, r.frame,
-       CASE WHEN i.frames = 1 THEN i.stem ELSE i.stem || printf('_%05d', r.frame) END AS tag,
+       CASE WHEN coalesce(i.frames, i.dataset = '') = 1 THEN i.stem
+            ELSE i.stem || printf('_%05d', r.frame) END AS tag,
        i.content_id, r.host, r.rank, r.started, r.seconds_read, r.seconds_spotfind, r.seconds_index,
        r.seconds_refine, r.seconds_integrate, r.seconds_write, r.state, r.count, r.message, r.spots,
        r.lattices, r.d_min

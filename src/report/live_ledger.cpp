@@ -3,6 +3,7 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/unix_time.hpp"
 #include "kilobragg/report/collect.hpp"
 
 #include <chrono>
@@ -16,11 +17,6 @@ namespace kilobragg::report {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double unix_time() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
 
 /// A thread that no signal interrupts: those that stop a run are for the thread that runs it.
 template <typename Work>
@@ -229,7 +225,7 @@ void LiveLedger::finish(SessionState session) {
   if (s.file) {
     s.attempt([&] {
       if (!s.problem.empty()) s.file->set("problem", s.problem);
-      s.file->end_session(session, unix_time());
+      s.file->end_session(session, core::unix_time());
     });
     const bool published = s.place.in_place() || s.publish();
     s.file.reset();

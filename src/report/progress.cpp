@@ -2,6 +2,7 @@
 #include "kilobragg/report/progress.hpp"
 
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/report/number_text.hpp"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -15,12 +16,13 @@
 namespace kilobragg::report {
 namespace {
 
-/// 12 345 678
-std::string grouped(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<std::size_t>(at), 1, ' ');
-  return text;
+/// In plain spaces, which every terminal has.
+std::string grouped(std::int64_t number) { return with_spaces(number, " "); }
+
+/// As long as a run can be foreseen: from 100 s on in minutes.
+std::string eta(double seconds) {
+  const double unit = seconds < 99.5 ? 1 : 60;
+  return duration_text(std::max(1.0, unit * std::round(seconds / unit)));
 }
 
 std::string per_second(double rate) {
@@ -65,16 +67,6 @@ std::optional<double> RollingRate::per_second() const {
          (moments_.back().time - moments_.front().time);
 }
 
-std::string format_duration(double seconds) {
-  const std::int64_t s = std::llround(std::max(seconds, 0.0));
-  if (s < 100) return fmt::format("{} s", s);
-  const std::int64_t minutes = (s + 30) / 60;
-  if (minutes < 100) return fmt::format("{} min", minutes);
-  if (minutes < 48 * 60) return fmt::format("{} h {:02} min", minutes / 60, minutes % 60);
-  const std::int64_t hours = (minutes + 30) / 60;
-  return fmt::format("{} d {} h", hours / 24, hours % 24);
-}
-
 std::string progress_line(const ProgressState& state) {
   std::string text = fmt::format("{} of {}{} images", grouped(state.done), grouped(state.known),
                                  state.growing ? "+" : "");
@@ -85,7 +77,7 @@ std::string progress_line(const ProgressState& state) {
   if (state.hits > 0) text += "  indexed " + percent(state.indexed, state.hits);
   const std::int64_t left = state.known - state.done;
   if (!state.growing && state.rate && *state.rate > 0 && left > 0)
-    text += "  ETA " + format_duration(static_cast<double>(left) / *state.rate);
+    text += "  ETA " + eta(static_cast<double>(left) / *state.rate);
   return text;
 }
 

@@ -2,6 +2,7 @@
 #include "report_parts.hpp"
 
 #include "kilobragg/report/html_text.hpp"
+#include "kilobragg/report/number_text.hpp"
 #include "kilobragg/report/svg_plot.hpp"
 
 #include <fmt/format.h>
@@ -163,16 +164,11 @@ bool is_constant(const Distribution& quantity) {
          quantity.histogram.largest - quantity.histogram.smallest < 1e-4;
 }
 
-/// True if the two have the same counts in the same bins: b of a tetragonal cell repeats a.
-bool is_same(const Distribution& one, const Distribution& other) {
-  return one.histogram.lo == other.histogram.lo && one.histogram.counts == other.histogram.counts;
-}
-
-/// The earlier edge whose values this edge repeats; none for angles.
+/// The earlier edge that this edge equals in every lattice, as b of a tetragonal cell equals a; none
+/// for angles.
 std::optional<std::size_t> repeats(const ReportData& data, std::size_t i) {
-  if (i >= 3) return std::nullopt;
-  for (std::size_t j = 0; j < i; ++j)
-    if (is_same(data.cell[j], data.cell[i])) return j;
+  if ((i == 1 || i == 2) && data.differing_edges[i - 1] == 0) return 0;
+  if (i == 2 && data.differing_edges[2] == 0) return 1;
   return std::nullopt;
 }
 

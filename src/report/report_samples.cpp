@@ -8,6 +8,9 @@
 namespace kilobragg::report {
 namespace {
 
+/// Edges that symmetry makes equal differ by rounding alone (angstrom).
+constexpr double same_length = 1e-4;
+
 /// As many as the sample can fill.
 int bins_for(const std::vector<double>& sample) {
   return static_cast<int>(std::clamp(1.5 * std::sqrt(double(sample.size())), 8.0, 50.0));
@@ -95,6 +98,12 @@ void count_lattice(const LatticeNumbers& lattice, ReportData& data) {
   ++data.lattices;
   data.reflections += lattice.reflections;
   for (std::size_t i = 0; i < lattice.cell.size(); ++i) data.cell[i].histogram.add(lattice.cell[i]);
+  const auto differ = [&cell = lattice.cell](std::size_t i, std::size_t j) {
+    return std::abs(cell[i] - cell[j]) > same_length;
+  };
+  data.differing_edges[0] += differ(0, 1);
+  data.differing_edges[1] += differ(0, 2);
+  data.differing_edges[2] += differ(1, 2);
   data.rmsd_px.histogram.add(lattice.rmsd_px);
   if (lattice.reflections > 0)
     data.reflections_per_lattice.histogram.add(static_cast<double>(lattice.reflections));

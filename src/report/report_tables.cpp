@@ -3,6 +3,7 @@
 
 #include "kilobragg/report/axis.hpp"
 #include "kilobragg/report/html_text.hpp"
+#include "kilobragg/report/number_text.hpp"
 
 #include <fmt/format.h>
 

@@ -74,6 +74,10 @@ constexpr const char* upsert_input =
     "ON CONFLICT(path, dataset) DO UPDATE SET frames = coalesce(excluded.frames, frames), "
     "content_id = coalesce(excluded.content_id, content_id), "
     "problem = coalesce(excluded.problem, problem) RETURNING id";
+/// Rows of images with their inputs, and what io::is_unopened() says of one.
+constexpr const char* rows_of_images = "image_rows r JOIN inputs i ON i.id = r.input";
+constexpr const char* is_unopened =
+    "i.dataset = '' AND i.content_id IS NULL AND r.state = 'preprocess_exception'";
 constexpr const char* upsert_key =
     "INSERT INTO run VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value";
 
@@ -87,7 +91,10 @@ std::string_view word(SessionState state) {
 
 struct RunLedger::State {
   explicit State(const std::string& path)
-      : database(open_database(path)) {}
+      : database(open_database(path)) {
+    auto row = database.prepare("SELECT CAST(value AS REAL) FROM run WHERE key = 'retried_until'");
+    if (row.step()) retried_until = row.real(0);
+  }
   /// Goes back to a file without a write-ahead log, which can be copied, and read in folders that
   /// cannot be written; not while another process has it open.
   ~State() {
@@ -108,6 +115,8 @@ struct RunLedger::State {
 
   Database database;
   std::optional<std::int64_t> session;
+  /// Records of unopened inputs that started until then were tried again (the key `retried_until`).
+  double retried_until = 0;
   std::unordered_map<std::string, Known> inputs; ///< by path, line feed, dataset
   Statement batch = database.prepare(insert_batch);
   Statement image = database.prepare(insert_image);
@@ -119,6 +128,7 @@ struct RunLedger::State {
 
   std::int64_t add_input(const InputRow& row);
   std::int64_t input_of(const models::ImageSource& source);
+  void retry_inputs(double until);
   bool add_image(const io::StillDigest& digest);
   void add_lattices(std::int64_t id, const io::StillDigest& digest);
 };
@@ -149,12 +159,28 @@ std::int64_t RunLedger::State::input_of(const models::ImageSource& source) {
   return known.id;
 }
 
+/// Forgets the inputs that could not be opened, for a session that tries all of them again.
+void RunLedger::State::retry_inputs(double until) {
+  inputs.clear();
+  if (until > retried_until) {
+    retried_until = until;
+    key.run("retried_until", fmt::format("{:.17g}", until));
+  }
+  database.execute(fmt::format("DELETE FROM image_rows WHERE id IN (SELECT r.id FROM {} "
+                               "WHERE {} AND r.started <= {:.17g})",
+                               rows_of_images, is_unopened, retried_until));
+  database.execute("DELETE FROM inputs WHERE problem IS NOT NULL AND id NOT IN "
+                   "(SELECT input FROM image_rows);"
+                   "UPDATE inputs SET problem = NULL");
+}
+
 /// True if the image was not there before.
 bool RunLedger::State::add_image(const io::StillDigest& d) {
   constexpr std::int64_t frames = std::int64_t{1} << 32;
   core::require(d.source.frame >= 0 && d.source.frame < frames,
                 "frame {} of {} has no place in a ledger (frames are counted from 0 to 2^32 - 1)",
                 d.source.frame, d.source.path);
+  if (io::is_unopened(d) && d.processing.started <= retried_until) return false;
   const std::int64_t from = input_of(d.source), id = from * frames + d.source.frame;
   image_started.reset();
   image_started.bind(1, id);
@@ -217,7 +243,8 @@ std::int64_t RunLedger::begin_session(const SessionInfo& info) {
   set("ranks", std::to_string(info.ranks));
   set_default("started", fmt::format("{:.3f}", info.started));
   set("state", word(SessionState::Running));
-  set("events_total", std::to_string(info.events_total));
+  if (info.events_total > 0) set("events_total", std::to_string(info.events_total));
+  state_->retry_inputs(info.retried_until);
   transaction.commit();
   return *state_->session;
 }
@@ -263,6 +290,20 @@ std::int64_t RunLedger::add_images(std::span<const io::StillDigest> images) {
     state_->inputs.clear(); // those of this transaction are gone again
     throw;
   }
+}
+
+void RunLedger::drop_opened_inputs() {
+  Transaction transaction(state_->database);
+  state_->database.execute(fmt::format(
+      "CREATE TEMP TABLE opened AS SELECT r.id AS image, i.id AS input FROM {} WHERE {} AND EXISTS "
+      "(SELECT 1 FROM inputs o JOIN image_rows later ON later.input = o.id "
+      "WHERE o.path = i.path AND o.dataset != '' AND later.started > r.started);"
+      "DELETE FROM image_rows WHERE id IN (SELECT image FROM opened);"
+      "DELETE FROM inputs WHERE id IN (SELECT input FROM opened);"
+      "DROP TABLE opened",
+      rows_of_images, is_unopened));
+  state_->inputs.clear(); // some of them are gone
+  transaction.commit();
 }
 
 void RunLedger::add_shard(const std::string& path, const io::ShardSummary& summary) {

@@ -2,6 +2,7 @@
 #include "kilobragg/report/svg_plot.hpp"
 
 #include "kilobragg/report/html_text.hpp"
+#include "kilobragg/report/number_text.hpp"
 
 #include <fmt/format.h>
 

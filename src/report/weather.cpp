@@ -35,7 +35,7 @@ WeatherMap::WeatherMap(int ranks, double duration, std::int64_t images)
     , duration_(duration > 0 ? duration : 1) {
   ranks_per_row_ = (ranks_ + most_rows - 1) / most_rows;
   rows_ = (ranks_ + ranks_per_row_ - 1) / ranks_per_row_;
-  if (images <= most_images) return;
+  if (images <= most_images && ranks_per_row_ == 1) return;
   columns_ = most_columns;
   const std::size_t cells = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(columns_);
   step_cells_.assign(cells * models::step_count, 0);

@@ -1,5 +1,6 @@
 // Draws the weather plot: one body in units of time and rank, framed for wide and narrow screens.
 #include "kilobragg/report/html_text.hpp"
+#include "kilobragg/report/number_text.hpp"
 #include "kilobragg/report/outcome.hpp"
 #include "kilobragg/report/svg_plot.hpp"
 #include "kilobragg/report/weather.hpp"

@@ -60,6 +60,16 @@ protected:
   }
   static std::string log_of(const ChildProcess&) { return core::read_text_file(path("child.txt")); }
 
+  /// The report of a run has one exit state for each of its `images`, and no input that is missing.
+  static void expect_all_accounted_for(const std::string& out, int images) {
+    const std::string html = core::read_text_file(path(out + "/report.html"));
+    const auto at = html.find("<section id=\"states\">");
+    ASSERT_NE(at, std::string::npos);
+    const std::string states = html.substr(at, 600);
+    EXPECT_TRUE(has(states, fmt::format("add up to the {} images", images))) << states;
+    EXPECT_FALSE(has(states, "cannot open")) << states;
+  }
+
   /// A run that has written `bytes` of results; it may have ended by then.
   static std::unique_ptr<ChildProcess> started(const std::string& out, int ranks,
                                                const std::string& more, std::uint64_t bytes) {
@@ -208,6 +218,7 @@ TEST_F(Resume, OfAWholeRunDoesNothingAndSaysSo) {
     EXPECT_EQ(finished.status, 0) << finished.out;
     EXPECT_TRUE(has(finished.out, "there is nothing to do")) << finished.out;
     EXPECT_TRUE(result_files(path("whole")) == before);
+    expect_all_accounted_for("whole", frames_a + frames_b);
   }
 }
 
@@ -264,6 +275,48 @@ TEST_F(Resume, AFileThatIsAnotherOneNowIsSaid) {
   EXPECT_TRUE(has(finished.out, "is not the file that the results are of")) << finished.out;
   const auto after = comparable_results(path("changing"));
   for (const auto& [name, bytes] : before) EXPECT_TRUE(after.at(name) == bytes) << name;
+}
+
+TEST_F(Resume, AFileThatWasMissingIsProcessedOnceItIsThere) {
+  const std::string line = known_symmetry + path("run_a.h5") + " " + path("late.h5") + " " +
+                           path("late.expt") + " output_dir=" + path("late") + " ";
+  const auto first = run(line, 2);
+  EXPECT_EQ(first.status, 0) << first.out;
+  EXPECT_TRUE(has(first.out, "late.h5") && has(first.out, "late.expt")) << first.out;
+  // Still missing: tried again, and counted once.
+  const auto again = run(line + "--resume", 2);
+  EXPECT_EQ(again.status, 0) << again.out;
+  const std::string html = core::read_text_file(path("late/report.html"));
+  EXPECT_TRUE(has(html, fmt::format("add up to the {} images", frames_a + 2)));
+  EXPECT_TRUE(has(html, "cannot open"));
+  write_images(path("late.h5"), frames_b, 500);
+  write_images(path("listed.h5"), 3, 900);
+  ASSERT_EQ(run(known_symmetry + path("listed.h5") + " output_dir=" + path("listed")).status, 0);
+  fs::copy(path("listed/idx-0000_integrated.expt"), path("late.expt"));
+  for (const int ranks : {2, 1}) { // the second has nothing to do
+    const auto finished = run(line + "--resume", ranks);
+    EXPECT_EQ(finished.status, 0) << finished.out;
+    EXPECT_EQ(has(finished.out, "there is nothing to do"), ranks == 1) << finished.out;
+    expect_all_accounted_for("late", frames_a + frames_b + 2);
+  }
+  ASSERT_EQ(run("--collect " + path("late")).status, 0);
+  expect_all_accounted_for("late", frames_a + frames_b + 2);
+}
+
+TEST_F(Resume, AFileThatIsGoneLeavesItsResults) {
+  write_images(path("leaving.h5"), 4, 700);
+  const std::string line = known_symmetry + path("run_a.h5") + " " + path("leaving.h5") +
+                           " output_dir=" + path("leaving") + " ";
+  ASSERT_EQ(run(line).status, 0);
+  fs::rename(path("leaving.h5"), path("hidden.h5"));
+  const auto without = run(line + "--resume");
+  EXPECT_EQ(without.status, 0) << without.out;
+  const std::string html = core::read_text_file(path("leaving/report.html"));
+  EXPECT_TRUE(has(html, fmt::format("add up to the {} images", frames_a + 4 + 1)));
+  EXPECT_TRUE(has(html, "cannot open"));
+  fs::rename(path("hidden.h5"), path("leaving.h5"));
+  EXPECT_EQ(run(line + "--resume").status, 0);
+  expect_all_accounted_for("leaving", frames_a + 4);
 }
 
 TEST_F(Resume, DerivesFilesThatAreMissing) {

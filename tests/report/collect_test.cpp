@@ -125,6 +125,21 @@ TEST(Collect, ASingleImageHasTheTagOfItsFile) {
   ledger.add_images(std::array{testing::plain_digest(sample_still(0, detector))});
   EXPECT_EQ(ask_text(folder / "ledger.sqlite", "SELECT tag FROM images"), "run");
   EXPECT_EQ(ask(folder / "ledger.sqlite", "SELECT count(*) FROM inputs"), 1);
+  // Of formats without data sets it is known even if no run told how many frames there are.
+  auto broken = sample_still(0, nullptr, ExitState::PreprocessException);
+  broken.source = {"/images/broken.cbf", "", 0, ""};
+  ledger.add_images(std::array{testing::plain_digest(broken)});
+  EXPECT_EQ(ask_text(folder / "ledger.sqlite", "SELECT tag FROM images WHERE dataset = ''"),
+            "broken");
+}
+
+TEST(Collect, SaysWhatItDid) {
+  Collected collected;
+  collected.ledger = "out/ledger.sqlite";
+  collected.images = 1000, collected.added = 12, collected.lattices = 812, collected.shards = 8;
+  collected.seconds = 0.1;
+  EXPECT_EQ(format_collected(collected), "Collected 1000 images (12 new) and 812 lattices of 8 "
+                                         "shards into out/ledger.sqlite in 0.1 s");
 }
 
 TEST(Collect, TwiceIsOnce) {
@@ -173,6 +188,50 @@ TEST(Collect, TheLaterRecordOfAnImageCounts) {
               "integrate_okabcd");
     EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM lattices"), 2);
   }
+}
+
+TEST(Collect, AnUnopenedFileGivesWayToItsImages) {
+  for (const double later : {100., -100.}) {
+    const TemporaryFolder folder;
+    auto unopened = sample_still(0, nullptr, ExitState::PreprocessException);
+    unopened.source = {"/images/run.h5", "", 0, ""};
+    auto image = sample_still(0, detector);
+    image.processing.started = unopened.processing.started + later;
+    write_shard(folder / "idx-0001.shard", {unopened});
+    write_shard(folder / "idx-0002.shard", {image});
+    collect_run(folder.path().string(), local_machine());
+    // The last state of an input wins: a file that went away counts beside its results.
+    EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM images"), later > 0 ? 1 : 2);
+    EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM inputs"), later > 0 ? 1 : 2);
+    EXPECT_EQ(ask(folder / ledger_name, "SELECT count(*) FROM lattices"), 2);
+  }
+}
+
+TEST(Collect, AShardThatCannotBeReadStopsNoOther) {
+  const TemporaryFolder output, scratch;
+  for (const int bad : {0, 3})
+    core::write_file(output / fmt::format("idx-{:04d}.shard", bad), "no");
+  write_shard(output / "idx-0001.shard", some_stills());
+  write_shard(output / "idx-0002.shard", {sample_still(9, detector)});
+  const MachineView shared{[](const std::string&) { return false; }, scratch.path().string()};
+  for (const auto& machine : {shared, local_machine()}) {
+    try {
+      collect_run(output.path().string(), machine);
+      ADD_FAILURE() << "does not say that shards are bad";
+    } catch (const core::Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("idx-0000.shard"));
+      EXPECT_THAT(error.what(), HasSubstr("idx-0003.shard"));
+    }
+    EXPECT_EQ(ask(output / ledger_name, "SELECT count(*) FROM images"), 5);
+    fs::remove(output / ledger_name);
+  }
+}
+
+TEST(Collect, OnlyShardsOfRanksAreTheRuns) {
+  const TemporaryFolder folder;
+  write_shard(folder / "idx-0001.shard", some_stills());
+  write_shard(folder / "x.shard", {sample_still(9, detector)});
+  EXPECT_EQ(collect_run(folder.path().string(), local_machine()).images, 4);
 }
 
 TEST(Collect, ATornEndIsCountedAndLeftOut) {

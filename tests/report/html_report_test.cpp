@@ -239,6 +239,26 @@ TEST_F(HtmlReport, LargeRunStaysSmallAndExact) {
   EXPECT_LT(html.size(), 2'000'000u);
 }
 
+TEST_F(HtmlReport, EdgesAreEqualOnlyIfTheyAreInEveryLattice) {
+  for (const bool equal : {false, true}) {
+    const std::string path = folder_ / (equal ? "equal.sqlite" : "swapped.sqlite");
+    std::mt19937 random(5);
+    std::vector<io::StillDigest> digests;
+    for (int i = 0; i < 40; ++i) {
+      auto digest = testing::sample_digest(3, random);
+      digest.source.frame = i;
+      // As many lattices of each length of a as of b, whichever way round.
+      const double longer = 78, shorter = 77;
+      const double a = i % 2 ? longer : shorter, b = equal == (i % 2 == 1) ? longer : shorter;
+      digest.lattices.at(0).crystal =
+          models::Crystal::from_cell({a, b, 37, 90, 90, 90}, Mat3::identity(), {});
+      digests.push_back(std::move(digest));
+    }
+    RunLedger(path).add_images(digests);
+    EXPECT_EQ(has(render_html(load_report_data(path)), "a = b in every lattice"), equal);
+  }
+}
+
 TEST_F(HtmlReport, MissingPicturesSayWhy) {
   load({});
   write_html_report(ledger_, folder_.path().string(), folder_ / "report.html");

@@ -20,7 +20,7 @@ TEST(ProgressLine, WhatIsNotKnownIsLeftOut) {
   EXPECT_EQ(progress_line({}), "0 of 0 images");
   EXPECT_EQ(progress_line({.known = 70}), "0 of 70 images (0.0 %)");
   EXPECT_EQ(progress_line({.done = 5, .known = 1000, .growing = true, .rate = 2}),
-            "5 of 1 000+ images  2.00/s  hits 0.0 %");
+            "5 of 1000+ images  2.00/s  hits 0.0 %");
   EXPECT_EQ(progress_line({.done = 5, .known = 10, .rate = 0}),
             "5 of 10 images (50.0 %)  0.00/s  hits 0.0 %")
       << "no ETA from a standstill";
@@ -34,13 +34,18 @@ TEST(ProgressLine, AHundredPercentIsAll) {
   EXPECT_NE(line.find("9 999 999 of 10 000 000 images (99.9 %)"), std::string::npos) << line;
 }
 
-TEST(Duration, InWordsOfItsSize) {
-  EXPECT_EQ(format_duration(0.2), "0 s");
-  EXPECT_EQ(format_duration(99.4), "99 s");
-  EXPECT_EQ(format_duration(100), "2 min");
-  EXPECT_EQ(format_duration(14 * 60 + 20), "14 min");
-  EXPECT_EQ(format_duration(125 * 60), "2 h 05 min");
-  EXPECT_EQ(format_duration(76 * 3600), "3 d 4 h");
+TEST(ProgressLine, TheEndIsForeseenInSecondsThenInMinutes) {
+  const auto eta = [](std::int64_t seconds) {
+    const auto line = progress_line({.done = 0, .known = seconds, .rate = 1});
+    return line.substr(line.find("ETA ") + 4);
+  };
+  EXPECT_EQ(eta(1), "1 s");
+  EXPECT_EQ(eta(59), "59 s");
+  EXPECT_EQ(eta(99), "1 min 39 s");
+  EXPECT_EQ(eta(100), "2 min");
+  EXPECT_EQ(eta(14 * 60 + 20), "14 min");
+  EXPECT_EQ(eta(125 * 60), "2 h 5 min");
+  EXPECT_EQ(eta(76 * 3600), "3 d 4 h");
 }
 
 TEST(RollingRate, TheLastMinuteCounts) {
@@ -89,7 +94,7 @@ TEST(Progress, ALogHasALineNowAndThen) {
   for (int i = 1; i <= 700; ++i) progress.update(stills(i), 700, false, 1000 + 0.1 * i);
   ASSERT_EQ(screen.writes.size(), 3U) << "after 5, 35 and 65 s";
   EXPECT_EQ(screen.writes[0],
-            "50 of 700 images (7.1 %)  10.0/s  hits 100.0 %  indexed 100.0 %  ETA 65 s");
+            "50 of 700 images (7.1 %)  10.0/s  hits 100.0 %  indexed 100.0 %  ETA 1 min 5 s");
   EXPECT_EQ(screen.writes[1].substr(0, 11), "350 of 700 ");
   progress.erase();
   EXPECT_EQ(screen.writes.size(), 3U) << "nothing to erase in a log";

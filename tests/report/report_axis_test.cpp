@@ -1,6 +1,7 @@
 // Ticks of axes and bins of histograms: round, complete, few.
 #include "kilobragg/report/axis.hpp"
 #include "kilobragg/report/histogram.hpp"
+#include "kilobragg/report/number_text.hpp"
 
 #include <gtest/gtest.h>
 
@@ -97,6 +98,8 @@ TEST(Axis, Texts) {
   EXPECT_EQ(short_count(3'822'296), "3.82\u00a0M");
   EXPECT_EQ(short_count(1'234'000'000), "1.23\u00a0G");
   EXPECT_EQ(duration_text(0.25), "250 ms");
+  EXPECT_EQ(duration_text(2.34), "2.3 s");
+  EXPECT_EQ(duration_text(5), "5 s");
   EXPECT_EQ(duration_text(75), "1 min 15 s");
   EXPECT_EQ(duration_text(7200), "2 h");
   EXPECT_EQ(duration_text(90000), "1 d 1 h");
@@ -111,6 +114,8 @@ TEST(Histogram, CountsEverythingOnce) {
   EXPECT_EQ(histogram.below, 1);
   EXPECT_EQ(histogram.above, 1);
   EXPECT_EQ(histogram.total(), 6);
+  EXPECT_EQ(histogram.smallest, -0.1);
+  EXPECT_EQ(histogram.largest, 10.1);
 }
 
 TEST(Histogram, BinsAreRoundAndHoldTheBulk) {

@@ -109,6 +109,55 @@ TEST(RunLedger, AResumedRunAddsASessionAndNotesTheKilledOne) {
   EXPECT_EQ(ask_text(path, "SELECT value FROM run WHERE key='started'"), "1763640000.000");
 }
 
+TEST(RunLedger, ASessionThatKnowsNoNumberOfImagesLeavesTheOneBefore) {
+  const TemporaryFolder folder;
+  RunLedger ledger(folder / "ledger.sqlite");
+  SessionInfo session = sample_session();
+  ledger.begin_session(session);
+  session.events_total = 0;
+  ledger.begin_session(session);
+  EXPECT_EQ(ask_text(folder / "ledger.sqlite", "SELECT value FROM run WHERE key='events_total'"),
+            "1000");
+}
+
+/// The record of an input that could not be opened.
+io::StillDigest unopened(const std::string& path, double started) {
+  io::StillDigest digest;
+  digest.source.path = path;
+  digest.state = models::ExitState::PreprocessException;
+  digest.processing.started = started;
+  return digest;
+}
+
+TEST(RunLedger, InputsThatCouldNotBeOpenedAreOfTheLastSession) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "ledger.sqlite";
+  SessionInfo session = sample_session();
+  const std::array before{unopened("/a/late.h5", 100), unopened("/a/gone.h5", 101)};
+  {
+    RunLedger ledger(path);
+    ledger.begin_session(session);
+    ledger.add_inputs(std::array{InputRow{"/a/late.h5", "", 1, "", "no such file"},
+                                 InputRow{"/a/gone.h5", "", 1, "", "no such file"}});
+    ledger.add_images(before);
+    EXPECT_EQ(ask(path, "SELECT count(*) FROM images"), 2);
+  }
+  session.retried_until = 101;
+  {
+    RunLedger ledger(path);
+    ledger.begin_session(session);
+    EXPECT_EQ(ask(path, "SELECT count(*) FROM inputs"), 0) << "every one is tried again";
+    ledger.add_inputs(std::array{InputRow{"/a/late.h5", "/data", 20, "", ""},
+                                 InputRow{"/a/gone.h5", "", 1, "", "no such file"}});
+    ledger.add_images(std::array{unopened("/a/gone.h5", 200)});
+  }
+  RunLedger ledger(path); // collecting everything once more
+  ledger.add_images(before);
+  EXPECT_EQ(ask_text(path, "SELECT group_concat(path || started) FROM images"), "/a/gone.h5200.0");
+  EXPECT_EQ(ask_text(path, "SELECT group_concat(path) FROM inputs WHERE problem IS NOT NULL"),
+            "/a/gone.h5");
+}
+
 TEST(RunLedger, InputsAreUpdatedNotRepeated) {
   const TemporaryFolder folder;
   const std::string path = folder / "ledger.sqlite";

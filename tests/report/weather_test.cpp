@@ -67,6 +67,22 @@ TEST(Weather, ManyRanksShareRows) {
   EXPECT_EQ(colour(map.picture_of_steps(), 500, 1023), white) << "a quarter";
 }
 
+TEST(Weather, FewImagesOnMoreRanksThanRowsAreAGrid) {
+  WeatherMap map(4096, 10, 1500);
+  for (int i = 0; i < 1500; ++i) map.add(image(4095 - i, 0, {10, 0, 0, 0, 0, 0}));
+  ASSERT_TRUE(map.is_grid());
+  EXPECT_EQ(colour(map.picture_of_steps(), 500, 0), green);
+  const auto figures = weather_figures(map, {});
+  EXPECT_EQ(figures.find(" -"), std::string::npos) << "a box above the plot";
+  // As many ranks as rows still have a row each.
+  WeatherMap most(1024, 10, 2);
+  most.add(image(0, 0, {10, 0, 0, 0, 0, 0}));
+  most.add(image(1023, 0, {10, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(most.is_grid());
+  EXPECT_NE(weather_figures(most, {}).find("M0 0.08h"), std::string::npos);
+  EXPECT_NE(weather_figures(most, {}).find("M0 1023.08h"), std::string::npos);
+}
+
 TEST(Weather, ImagesBeyondTheEdgesAreHarmless) {
   WeatherMap map(2, 10, many);
   map.add(image(5, 0, {1, 0, 0, 0, 0, 0}));

@@ -67,6 +67,11 @@ struct StillDigest {
   std::vector<LatticeDigest> lattices;
 };
 
+/// True for the record of an input that could not be opened at all (missing, no image file), or of a
+/// file of one image that could not be read: it says nothing of a frame of a data set, and --resume
+/// tries the input again.
+bool is_unopened(const StillDigest& still);
+
 /// read_shard for digests: little more than reading the bytes, since tables are passed over.
 ShardSummary read_shard_digests(const std::string& path,
                                 const std::function<void(StillDigest&&)>& visit);
@@ -95,6 +100,12 @@ private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// The number in the name of a result: idx-0003.shard, idx-0003_refined.expt; none in other names.
+std::optional<int> result_number(const std::string& path);
+/// The shards of a run in a folder, idx-NNNN.shard, in order of their numbers; none if there is no
+/// such folder. Other files are not the run's, whatever they hold.
+std::vector<std::string> shards_in(const std::string& folder);
 
 /// Which composite files to write (output.strong_filename and so on; empty = none).
 struct CompositeNames {

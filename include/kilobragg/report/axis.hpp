@@ -1,7 +1,6 @@
 // Axes of plots: ranges with round ends, ticks at round numbers and their labels.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -38,12 +37,5 @@ Axis count_axis(double most, std::string title, int most_ticks = 6);
 /// Seconds shown in the unit (s, min, h, d) that suits the range; the unit is in the title. Ticks
 /// stay at seconds.
 Axis time_axis(double lo, double hi, const std::string& title, int most_ticks = 6);
-
-/// 1234567 as "1 234 567", with spaces that do not break.
-std::string with_spaces(std::int64_t number);
-/// The same below a million; "3.82 M" or "1.27 G" from there on, with three digits.
-std::string short_count(std::int64_t number);
-/// 75 s as "1 min 15 s"; two units at most.
-std::string duration_text(double seconds);
 
 } // namespace kilobragg::report

@@ -19,16 +19,16 @@ struct Collected {
 
 /// Reads the shards into the ledger, several at a time, a few hundred images per transaction; a torn
 /// end is left out and counted. What stands in the header of a shard (program, version, commit, options)
-/// fills the keys of run that are not set. Throws core::Error naming a file that cannot be read or
-/// written.
+/// fills the keys of run that are not set. A shard that cannot be read stops no other: core::Error at
+/// the end names all of them, and a ledger that cannot be written.
 Collected collect_shards(RunLedger& ledger, const std::vector<std::string>& shards);
 
-/// All of output_dir/*.shard into output_dir/ledger.sqlite, which is made if it is not there. Also
+/// All of output_dir/idx-NNNN.shard (io::shards_in) into output_dir/ledger.sqlite, which is made if it is not there. Also
 /// while the run that writes them goes on elsewhere: a record in the making is taken for a torn end.
 /// Throws core::Error if there is no shard.
 Collected collect_run(const std::string& output_dir, const MachineView& machine = {});
 
-/// "Collected 1000 images and 812 lattices of 8 shards (12 new) into out/ledger.sqlite in 0.1 s".
+/// "Collected 1000 images (12 new) and 812 lattices of 8 shards into out/ledger.sqlite in 0.1 s".
 std::string format_collected(const Collected& collected);
 
 } // namespace kilobragg::report

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace kilobragg::report {
@@ -11,7 +12,8 @@ struct Histogram {
   double lo = 0, hi = 1;
   std::vector<std::int64_t> counts;
   std::int64_t below = 0, above = 0; ///< beyond the bins; NaN counts nowhere
-  double smallest = 0, largest = 0;  ///< of what was added
+  double smallest = std::numeric_limits<double>::infinity(); ///< of what was added
+  double largest = -std::numeric_limits<double>::infinity();
 
   double width() const { return (hi - lo) / static_cast<double>(counts.size()); }
   void add(double value);

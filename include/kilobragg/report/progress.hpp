@@ -43,9 +43,6 @@ struct ProgressState {
 /// cannot be known yet is left out.
 std::string progress_line(const ProgressState& state);
 
-/// "45 s", "14 min", "2 h 05 min", "3 d 4 h".
-std::string format_duration(double seconds);
-
 struct ProgressSetup {
   /// Redraw one line in place; otherwise print a line every `interval`.
   bool terminal = false;

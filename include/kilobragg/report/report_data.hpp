@@ -97,7 +97,9 @@ struct ReportData {
   Spread spots_of_hits;
   std::vector<std::int64_t> images_by_lattices; ///< index = lattices of an image
   std::array<Distribution, 6> cell{};           ///< a, b, c (angstrom), alpha, beta, gamma (deg)
-  std::string space_group;                      ///< the most frequent one
+  /// Lattices in which two edges differ: a and b, a and c, b and c.
+  std::array<std::int64_t, 3> differing_edges{};
+  std::string space_group; ///< the most frequent one
   Distribution rmsd_px, d_min_spots, d_min_reflections, reflections_per_lattice, half_mosaicity;
   std::int64_t sampled_every = 1; ///< medians and bin ranges come from every n-th lattice or image
 

@@ -24,8 +24,11 @@ struct SessionInfo {
   std::string host;    ///< of the rank that keeps the ledger
   int ranks = 1;
   double started = 0; ///< Unix time (s)
-  std::int64_t events_total =
-      0; ///< images of the whole run, those done by earlier sessions included
+  /// Images of the whole run, those done by earlier sessions included; 0 if not known yet.
+  std::int64_t events_total = 0;
+  /// Latest start of an earlier session's records of inputs that could not be opened
+  /// (io::is_unopened), all of which this session tries again; 0 without.
+  double retried_until = 0;
 };
 
 /// One data set of frames that the run was given.
@@ -73,7 +76,8 @@ public:
   const std::string& path() const;
 
   /// Opens a session in state Running; returns its id, which add_batches uses from then on. Sessions
-  /// that still say Running become Killed.
+  /// that still say Running become Killed. Inputs that could not be opened are forgotten with their
+  /// images: the session finds them again, or opens them.
   std::int64_t begin_session(const SessionInfo& info);
   /// Closes the session of this object.
   void end_session(SessionState state, double ended);
@@ -84,8 +88,12 @@ public:
   void add_batches(std::span<const BatchRow> batches);
   /// Adds images and their lattices. An image is known by the path and data set of its input and
   /// its frame: a record that started later (or at the same time) replaces an earlier one and its
-  /// lattices, so collecting twice changes nothing. Returns how many images were new.
+  /// lattices, so collecting twice changes nothing. Left out are records of inputs that could not be
+  /// opened and were tried again since. Returns how many images were new.
   std::int64_t add_images(std::span<const io::StillDigest> images);
+  /// Removes inputs that could not be opened and of which a later record has an image: where no
+  /// session tells what was tried again.
+  void drop_opened_inputs();
   /// Notes that a shard has been collected.
   void add_shard(const std::string& path, const io::ShardSummary& summary);
   /// Sets a key of the table run.

@@ -22,8 +22,8 @@ struct WeatherImage {
   double total() const;
 };
 
-/// Collects images into a bounded amount: up to `most_images` are kept one by one. Of more, only a
-/// grid is kept, of at most 1000 moments and 1024 rows (neighbouring ranks share a row if there are
+/// Collects images into a bounded amount: up to `most_images` are kept one by one if every rank has
+/// a row of its own. Otherwise only a grid is kept, of at most 1000 moments and 1024 rows (neighbouring ranks share a row if there are
 /// more); each cell shows what took most of the time there, or white if that was mostly waiting.
 class WeatherMap {
 public:
