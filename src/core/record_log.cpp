@@ -50,13 +50,24 @@ std::uint64_t file_size(std::FILE* file, const std::string& path) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-/// Reads the next record into `payload`; false at the end or at a bad record.
-bool read_record(std::FILE* file, std::uint64_t left, FrameHeader& header,
+/// Reads up to `count` bytes; fewer only where the file ends. A read that fails is no end: what
+/// lies behind it may be whole, and must not be cut off as torn.
+std::size_t read_some(std::FILE* file, const std::string& path, void* out, std::size_t count) {
+  const std::size_t got = std::fread(out, 1, count, file);
+  if (got < count && std::ferror(file) != 0)
+    fail("cannot read {} ({}) try again when its file system is well?", path, std::strerror(errno));
+  return got;
+}
+
+/// Reads the next record into `payload`; false at the end or at a bad record. Throws core::Error if
+/// a read fails.
+bool read_record(std::FILE* file, const std::string& path, std::uint64_t left, FrameHeader& header,
                  std::vector<std::byte>& payload) {
-  if (left < sizeof header || std::fread(&header, sizeof header, 1, file) != 1) return false;
+  if (left < sizeof header || read_some(file, path, &header, sizeof header) < sizeof header)
+    return false;
   if (header.length > left - sizeof header) return false;
   payload.resize(header.length);
-  if (header.length > 0 && std::fread(payload.data(), header.length, 1, file) != 1) return false;
+  if (read_some(file, path, payload.data(), payload.size()) < payload.size()) return false;
   return checksum(header, payload) == header.crc;
 }
 
@@ -69,14 +80,14 @@ LogSummary scan_record_log(const std::string& path,
   LogSummary summary;
   summary.file_bytes = file_size(file.get(), path);
   std::array<char, magic.size()> start{};
-  const std::size_t count = std::fread(start.data(), 1, start.size(), file.get());
+  const std::size_t count = read_some(file.get(), path, start.data(), start.size());
   require(is_magic(start.data(), count), "{} is no record log (it does not begin with {})", path,
           std::string_view(magic.data(), magic.size()));
   if (count < magic.size()) return summary;
   summary.good_bytes = magic.size();
   FrameHeader header{};
   std::vector<std::byte> payload;
-  while (read_record(file.get(), summary.file_bytes - summary.good_bytes, header, payload)) {
+  while (read_record(file.get(), path, summary.file_bytes - summary.good_bytes, header, payload)) {
     const std::uint64_t offset = summary.good_bytes;
     ++summary.records;
     summary.good_bytes += sizeof header + header.length;
@@ -106,7 +117,7 @@ Record RecordLogReader::read(std::uint64_t offset) {
   FrameHeader header{};
   const bool whole = offset >= magic.size() && offset < size &&
                      ::fseeko(file, static_cast<off_t>(offset), SEEK_SET) == 0 &&
-                     read_record(file, size - offset, header, state_->payload);
+                     read_record(file, state_->path, size - offset, header, state_->payload);
   require(whole, "no whole record at byte {} of {} (was the file changed?)", offset, state_->path);
   return {header.type, state_->payload, offset};
 }

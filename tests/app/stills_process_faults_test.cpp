@@ -238,5 +238,28 @@ TEST_F(Faults, ASlowFileHoldsUpNobodyElse) {
   EXPECT_GT(slow, 3.9 * (frames_each - 1));
 }
 
+TEST_F(Faults, AShardThatCannotBeReadForAMomentLosesNothing) {
+  const std::string out = "unread_shard", shard = path(out + "/idx-0000.shard");
+  ASSERT_EQ(run(arguments(out, "dispatch.index=False max_images=6")).status, 0);
+  const auto before = core::read_file(shard);
+  for (const std::size_t from : {std::size_t(0), before.size() / 2}) {
+    SCOPED_TRACE(from);
+    const auto spoilt =
+        fmt::format("KILOBRAGG_FAULT_FILE=idx-0000.shard KILOBRAGG_FAULT_KIND=error "
+                    "KILOBRAGG_FAULT_FROM={} ",
+                    from);
+    ChildProcess child(with(spoilt) + command(arguments(out, "dispatch.index=False --resume")),
+                       path("child.txt"));
+    const auto status = child.wait(120);
+    const std::string said = core::read_text_file(path("child.txt"));
+    ASSERT_TRUE(status) << said;
+    EXPECT_EQ(*status, 1) << said;
+    EXPECT_TRUE(has(said, "cannot read " + shard + " (Input/output error)")) << said;
+    EXPECT_TRUE(core::read_file(shard) == before) << "results are gone";
+  }
+  EXPECT_EQ(run(arguments(out, "dispatch.index=False --resume")).status, 0);
+  EXPECT_EQ(results(path(out)).size(), std::size_t(all_frames));
+}
+
 } // namespace
 } // namespace kilobragg::programs

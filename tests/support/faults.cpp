@@ -1,7 +1,7 @@
 // Stands before the C library (LD_PRELOAD): notes which files are opened, and spoils reads of one.
 //   KILOBRAGG_FAULT_LOG    file for a line "<rank> <path>" per open of a path with KILOBRAGG_FAULT_UNDER
 //   KILOBRAGG_FAULT_FILE   part of the path of the file to spoil, KILOBRAGG_FAULT_RANK by this rank only
-//   KILOBRAGG_FAULT_KIND   hang, slow (KILOBRAGG_FAULT_MS per read) or error (EIO)
+//   KILOBRAGG_FAULT_KIND   hang, slow (KILOBRAGG_FAULT_MS per read) or error (EIO); fread too
 //   KILOBRAGG_FAULT_FROM, KILOBRAGG_FAULT_TO   reads that touch these bytes, from <= byte < to
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -147,6 +147,15 @@ ssize_t pread(int file, void* out, std::size_t count, off_t offset) {
 }
 ssize_t pread64(int file, void* out, std::size_t count, off_t offset) {
   return pread_with("pread64", file, out, count, offset);
+}
+std::size_t fread(void* out, std::size_t size, std::size_t n, FILE* file) {
+  if (const int number = ::fileno(file);
+      is_spoiled(number) && spoil(number, ::ftello(file), size * n)) {
+    file->_flags |= _IO_ERR_SEEN; // as the C library marks a read that failed
+    errno = EIO;
+    return 0;
+  }
+  return real<std::size_t (*)(void*, std::size_t, std::size_t, FILE*)>("fread")(out, size, n, file);
 }
 ssize_t read(int file, void* out, std::size_t count) {
   if (is_spoiled(file) && spoil(file, ::lseek(file, 0, SEEK_CUR), count)) {

@@ -27,7 +27,7 @@ struct LogSummary {
 
 /// Calls `visit` for every whole record in order and stops at the first bad one (cut short, or with
 /// a wrong checksum). Sizes are checked before memory is taken. Throws core::Error if the file
-/// cannot be read or is no record log.
+/// cannot be read to its end or is no record log.
 LogSummary scan_record_log(const std::string& path,
                            const std::function<void(const Record&)>& visit);
 
@@ -51,7 +51,7 @@ private:
 class RecordLogWriter {
 public:
   /// Opens or makes `path`, shows the records that are there to `visit`, and cuts off a torn end left
-  /// by a killed process. Throws core::Error.
+  /// by a killed process. Throws core::Error, and cuts off nothing, if the records cannot be read.
   explicit RecordLogWriter(
       std::string path, const std::function<void(const Record&)>& visit = [](const Record&) {});
   ~RecordLogWriter();
