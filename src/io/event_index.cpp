@@ -49,9 +49,30 @@ void add_nxmx(EventIndex& index, const std::string& path) {
                               "copied with the master)");
 }
 
+void add_file(EventIndex& index, const std::string& path, const ImageSearch& search);
+
+/// A saved index; the inputs that had failed are looked for again. Those that are indices are not:
+/// they may be this one.
+void add_saved_index(EventIndex& index, const std::string& path, const ImageSearch& search) {
+  EventIndex saved = load_event_index(path, search);
+  const auto failed = std::move(saved.failed);
+  saved.failed.clear();
+  append_events(index, saved);
+  for (const auto& [input, reason] : failed) {
+    std::error_code ignored;
+    const bool again =
+        !input.ends_with(event_index_suffix) && std::filesystem::is_regular_file(input, ignored);
+    try {
+      core::require(again, "{}", reason);
+      add_file(index, input, search);
+    } catch (const core::Error& error) {
+      index.failed.emplace_back(input, error.what());
+    }
+  }
+}
+
 void add_file(EventIndex& index, const std::string& path, const ImageSearch& search) {
-  if (path.ends_with(event_index_suffix))
-    return append_events(index, load_event_index(path, search));
+  if (path.ends_with(event_index_suffix)) return add_saved_index(index, path, search);
   switch (file_kind(path)) {
   case FileKind::hdf5:
     return add_nxmx(index, path);
@@ -100,10 +121,10 @@ EventIndex build_event_index(const std::vector<std::string>& paths_or_globs) {
 
 void append_events(EventIndex& index, const EventIndex& more) {
   const auto sources = static_cast<std::uint32_t>(index.sources.size());
-  const auto files = static_cast<std::uint32_t>(index.files.size());
+  std::vector<std::uint32_t> files;
+  for (const std::string& file : more.files) files.push_back(file_number(index, file));
   const std::size_t events = index.events.size();
   index.sources.insert(index.sources.end(), more.sources.begin(), more.sources.end());
-  index.files.insert(index.files.end(), more.files.begin(), more.files.end());
   index.failed.insert(index.failed.end(), more.failed.begin(), more.failed.end());
   for (const Event& event : more.events)
     index.events.push_back({event.source + sources, event.frame});
@@ -111,8 +132,15 @@ void append_events(EventIndex& index, const EventIndex& more) {
   index.ranges.resize(events + more.events.size());
   for (std::size_t i = 0; i < more.ranges.size(); ++i) {
     index.ranges[events + i] = more.ranges[i];
-    for (ByteRange& range : index.ranges[events + i]) range.file += files;
+    for (ByteRange& range : index.ranges[events + i]) range.file = files[range.file];
   }
+}
+
+std::uint32_t file_number(EventIndex& index, const std::string& path) {
+  const auto next = static_cast<std::uint32_t>(index.files.size());
+  const auto [at, is_new] = index.file_numbers.emplace(path, next);
+  if (is_new) index.files.push_back(path);
+  return at->second;
 }
 
 void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges) {
@@ -120,17 +148,33 @@ void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileR
                 index.events.size(), event);
   if (index.ranges.size() < index.events.size()) index.ranges.resize(index.events.size());
   std::vector<ByteRange> learnt;
-  for (const FileRange& range : ranges) {
-    // The file last added is the likeliest.
-    auto at = std::find(index.files.rbegin(), index.files.rend(), range.path);
-    if (at == index.files.rend()) {
-      index.files.push_back(range.path);
-      at = index.files.rbegin();
-    }
-    const auto number = index.files.rend() - at - 1;
-    learnt.push_back({static_cast<std::uint32_t>(number), range.offset, range.length});
-  }
+  for (const FileRange& range : ranges)
+    learnt.push_back({file_number(index, range.path), range.offset, range.length});
   index.ranges[event] = std::move(learnt);
+}
+
+std::vector<FileRange> ranges_of(const EventIndex& index, std::size_t event) {
+  std::vector<FileRange> ranges;
+  if (event < index.ranges.size())
+    for (const ByteRange& range : index.ranges[event])
+      ranges.push_back({index.files[range.file], range.offset, range.length});
+  return ranges;
+}
+
+void adopt_ranges(EventIndex& index, const EventIndex& earlier) {
+  const auto key = [](const EventIndex& of, const Event& event) {
+    const FrameSource& source = of.sources[event.source];
+    const auto path = std::filesystem::absolute(source.path).lexically_normal().string();
+    return fmt::format("{}\n{}\n{}\n{}", path, source.dataset, source.frames, event.frame);
+  };
+  std::unordered_map<std::string, std::size_t> known;
+  for (std::size_t i = 0; i < earlier.ranges.size(); ++i)
+    if (!earlier.ranges[i].empty()) known.emplace(key(earlier, earlier.events[i]), i);
+  for (std::size_t i = 0; !known.empty() && i < index.events.size(); ++i) {
+    if (i < index.ranges.size() && !index.ranges[i].empty()) continue;
+    const auto found = known.find(key(index, index.events[i]));
+    if (found != known.end()) record_ranges(index, i, ranges_of(earlier, found->second));
+  }
 }
 
 } // namespace kilobragg::io

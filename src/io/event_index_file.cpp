@@ -37,7 +37,7 @@ json runs_of(const std::vector<Event>& events) {
   return runs;
 }
 
-json ranges_of(const EventIndex& index) {
+json all_ranges(const EventIndex& index) {
   json all = json::array();
   for (std::size_t i = 0; i < index.ranges.size(); ++i) {
     if (index.ranges[i].empty()) continue;
@@ -71,27 +71,31 @@ void take_sources(const json& all, const std::string& list, const ImageSearch& s
                   "a run of frames does not fit its source");
     for (std::int64_t i = 0; i < count; ++i) index.events.push_back({source, first + i});
   }
-  for (const json& failed : all.at("failed")) index.failed.emplace_back(failed.at(0), failed.at(1));
+  for (const json& failed : all.at("failed"))
+    index.failed.emplace_back(found(failed.at(0), list, search), failed.at(1));
 }
 
 void take_ranges(const json& all, const std::string& list, const ImageSearch& search,
                  EventIndex& index) {
+  std::vector<std::uint32_t> numbers;
   std::vector<bool> unchanged;
   for (const json& file : all.at("files")) {
-    index.files.push_back(found(file.at(0), list, search));
-    unchanged.push_back(size_of(index.files.back()) == file.at(1).get<std::uint64_t>());
+    const std::string path = found(file.at(0), list, search);
+    numbers.push_back(file_number(index, path));
+    unchanged.push_back(size_of(path) == file.at(1).get<std::uint64_t>());
   }
   for (const json& entry : all.at("ranges")) {
     const auto event = entry.at(0).get<std::size_t>();
     core::require(event < index.events.size(), "ranges are given for an event that is not there");
     std::vector<ByteRange> ranges;
     for (std::size_t i = 1; i < entry.size(); ++i) {
-      const ByteRange range{entry[i].at(0), entry[i].at(1), entry[i].at(2)};
-      core::require(range.file < index.files.size(), "a range names a file that is not there");
+      ByteRange range{entry[i].at(0), entry[i].at(1), entry[i].at(2)};
+      core::require(range.file < numbers.size(), "a range names a file that is not there");
       if (!unchanged[range.file]) {
         ranges.clear();
         break;
       }
+      range.file = numbers[range.file];
       ranges.push_back(range);
     }
     index.ranges.resize(index.events.size());
@@ -106,13 +110,13 @@ void save_event_index(const EventIndex& index, const std::string& path) {
   for (const FrameSource& s : index.sources)
     sources.push_back({absolute(s.path), s.dataset, s.frames, absolute(s.expt)});
   for (const std::string& file : index.files) files.push_back({file, size_of(file)});
-  for (const auto& [input, reason] : index.failed) failed.push_back({input, reason});
+  for (const auto& [input, reason] : index.failed) failed.push_back({absolute(input), reason});
   const json all = {{"kind", kind},
                     {"version", version},
                     {"sources", sources},
                     {"files", files},
                     {"runs", runs_of(index.events)},
-                    {"ranges", ranges_of(index)},
+                    {"ranges", all_ranges(index)},
                     {"failed", failed}};
   const std::vector<std::uint8_t> bytes = json::to_msgpack(all);
   core::write_file(path, std::as_bytes(std::span(bytes)));

@@ -265,9 +265,7 @@ BatchEvent EventQueue::batch_event(std::int64_t number, const Described& describ
   one.source = event.source;
   one.frame = event.frame;
   if (described.reader) one.shot = described.reader->shot(event.frame);
-  if (std::size_t(number) < index_.ranges.size())
-    for (const io::ByteRange& range : index_.ranges[std::size_t(number)])
-      one.ranges.push_back({index_.files[range.file], range.offset, range.length});
+  one.ranges = io::ranges_of(index_, std::size_t(number));
   return one;
 }
 
@@ -319,6 +317,24 @@ io::EventIndex EventQueue::waiting_events() const {
   for (const std::int64_t number : waiting_) {
     const io::Event& event = index_.events[std::size_t(number)];
     index.events.push_back({moved[event.source], event.frame});
+  }
+  return index;
+}
+
+io::EventIndex EventQueue::index_to_save() const {
+  io::EventIndex index;
+  index.failed = index_.failed;
+  std::vector<std::uint32_t> moved(index_.sources.size());
+  for (std::uint32_t i = 0; i < moved.size(); ++i) {
+    if (!problem(i).empty()) continue;
+    moved[i] = static_cast<std::uint32_t>(index.sources.size());
+    index.sources.push_back(index_.sources[i]);
+  }
+  for (std::size_t i = 0; i < index_.events.size(); ++i) {
+    const io::Event& event = index_.events[i];
+    if (!problem(event.source).empty()) continue;
+    index.events.push_back({moved[event.source], event.frame});
+    io::record_ranges(index, index.events.size() - 1, io::ranges_of(index_, i));
   }
   return index;
 }

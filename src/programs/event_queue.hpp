@@ -80,8 +80,10 @@ public:
 
   /// Why a source cannot be opened, as far as that is known; empty = it can.
   std::string problem(std::uint32_t source) const;
-  /// Every input, once all were looked at: tags, checks, saving.
+  /// Every input, once all were looked at: tags, checks.
   const io::EventIndex& index() const { return index_; }
+  /// What a later run needs of it: inputs that could not be opened are in its `failed` alone.
+  io::EventIndex index_to_save() const;
   /// Looks at all inputs.
   void scan_all();
   /// The events not handed out yet, with all inputs, those that cannot be opened at the end.

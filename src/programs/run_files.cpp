@@ -28,8 +28,17 @@ std::string composite_name(std::string name) {
 
 bool is_shard(const fs::path& path) { return path.extension() == ".shard"; }
 
-/// A shard from which nothing was derived; empty if there is none. With no composites asked for,
-/// their absence tells nothing.
+/// Shards and composites in a folder; none if there is no such folder.
+std::vector<fs::path> results_in(const std::string& directory) {
+  std::vector<fs::path> found;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(directory, absent))
+    if (io::result_number(entry.path())) found.push_back(entry.path());
+  return found;
+}
+
+/// A shard from which nothing was derived, or that grew since; empty if there is none. With no
+/// composites asked for, their absence tells nothing.
 fs::path shard_left_alone(const std::vector<fs::path>& results, const OutputOptions& output) {
   const auto names = composite_names(output);
   if (names.strong.empty() && names.indexed.empty() && names.refined.empty() &&
@@ -39,7 +48,13 @@ fs::path shard_left_alone(const std::vector<fs::path>& results, const OutputOpti
     const auto derived = [&shard](const fs::path& other) {
       return !is_shard(other) && io::result_number(other) == io::result_number(shard);
     };
-    if (is_shard(shard) && std::none_of(results.begin(), results.end(), derived)) return shard;
+    // Composites of a run that was resumed and stopped are older than its shard.
+    const auto outdated = [&](const fs::path& other) {
+      return derived(other) && fs::last_write_time(other) < fs::last_write_time(shard);
+    };
+    if (is_shard(shard) && (std::none_of(results.begin(), results.end(), derived) ||
+                            std::any_of(results.begin(), results.end(), outdated)))
+      return shard;
   }
   return {};
 }
@@ -91,18 +106,20 @@ void make_output_folder(const OutputOptions& output) {
                 error ? error.message() : "a file is in the way");
 }
 
+void require_ended_run(const OutputOptions& output) {
+  const fs::path alone = shard_left_alone(results_in(output.directory), output);
+  core::require(
+      alone.empty(),
+      "'{0}' holds results of a run that did not end ({1} and nothing as new derived from "
+      "it) go on with it by --resume, derive its files with 'stills_process {1}', or "
+      "choose another output.output_dir?",
+      output.directory, alone.string());
+}
+
 void prepare_output(const OutputOptions& output) {
   make_output_folder(output);
-  std::vector<fs::path> old;
-  for (const auto& entry : fs::directory_iterator(output.directory))
-    if (io::result_number(entry.path())) old.push_back(entry.path());
-  const fs::path alone = shard_left_alone(old, output);
-  core::require(alone.empty(),
-                "'{0}' holds results of a run that did not end ({1} and nothing derived from it) "
-                "go on with it by --resume, derive its files with 'stills_process {1}', or choose "
-                "another output.output_dir?",
-                output.directory, alone.string());
-  for (const auto& path : old) fs::remove(path);
+  require_ended_run(output);
+  for (const auto& path : results_in(output.directory)) fs::remove(path);
   report::remove_ledger((fs::path(output.directory) / report::ledger_name).string());
 }
 

@@ -15,9 +15,12 @@ std::string phil_path(const OutputOptions& output);
 std::string shard_path(const OutputOptions& output, int rank);
 
 /// Makes the output folder and removes the shards and composites of an earlier run in it, which
-/// would otherwise be taken for results of this one. Throws core::Error if it cannot, or if the
-/// earlier run did not come to its end: a shard from which nothing was derived may be all there is.
+/// would otherwise be taken for results of this one. Throws core::Error if it cannot, and as
+/// require_ended_run() does.
 void prepare_output(const OutputOptions& output);
+/// Throws core::Error if the run in the folder did not come to its end: a shard from which nothing
+/// was derived since it was written may be all there is.
+void require_ended_run(const OutputOptions& output);
 
 /// Those from which composites are wanted and missing, or older than the shard.
 std::vector<std::string> underived(const std::vector<std::string>& shards,

@@ -1,10 +1,10 @@
 // Formats the per-rank logs.
 #include "step_log.hpp"
 
+#include "host_name.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
-
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -16,11 +16,11 @@ namespace {
 
 using models::ExitState;
 
-std::ofstream open_in(const std::string& directory, const std::string& name) {
+std::ofstream open_in(const std::string& directory, const std::string& name, bool append) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   const auto path = std::filesystem::path(directory) / name;
-  std::ofstream file(path);
+  std::ofstream file(path, append ? std::ios::app : std::ios::trunc);
   core::require(file.is_open(), "cannot write '{}' (no permission, or a file is in the way?)",
                 path.string());
   return file;
@@ -37,12 +37,6 @@ std::string timestamp() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%MZ%S", &utc);
   return fmt::format("{}.{:03d}", text, ms);
-}
-
-std::string host_name() {
-  char name[256] = "unknown";
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 
 const char* last_word(ExitState state) {
@@ -87,13 +81,13 @@ std::string lattice_details(const models::IntegratedLattice& found) {
 
 } // namespace
 
-void StepLog::open_steps(const std::string& directory, int rank) {
-  steps_ = open_in(directory, fmt::format("debug_{}.txt", rank));
+void StepLog::open_steps(const std::string& directory, int rank, bool append) {
+  steps_ = open_in(directory, fmt::format("debug_{}.txt", rank), append);
   host_ = host_name();
 }
 
-void StepLog::open_details(const std::string& directory, int rank) {
-  details_ = open_in(directory, fmt::format("log_rank{:04d}.out", rank));
+void StepLog::open_details(const std::string& directory, int rank, bool append) {
+  details_ = open_in(directory, fmt::format("log_rank{:04d}.out", rank), append);
 }
 
 void StepLog::begin(const std::string& tag) {

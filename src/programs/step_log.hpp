@@ -12,10 +12,11 @@ namespace kilobragg::programs {
 /// that hangs or dies tells where. Does nothing until opened.
 class StepLog {
 public:
-  /// debug_<rank>.txt in `directory`, which is made if absent. Throws core::Error.
-  void open_steps(const std::string& directory, int rank);
+  /// debug_<rank>.txt in `directory`, which is made if absent. `append`: a run goes on, and what it
+  /// wrote before stays. Throws core::Error.
+  void open_steps(const std::string& directory, int rank, bool append);
   /// log_rankNNNN.out in `directory`.
-  void open_details(const std::string& directory, int rank);
+  void open_details(const std::string& directory, int rank, bool append);
 
   void begin(const std::string& tag);
   void step(const std::string& message) { write("    ", message); }

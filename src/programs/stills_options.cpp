@@ -5,6 +5,8 @@
 #include "kilobragg/core/phil.hpp"
 #include "kilobragg/io/event_index.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -332,6 +334,19 @@ void require_search(const InputOptions& input) {
                   folder);
 }
 
+/// The folder of output.write_index, unless the run makes it, must be there: the file is written last.
+void require_place_of_index(const OutputOptions& output) {
+  namespace fs = std::filesystem;
+  const auto absolute = [](const fs::path& path) { return fs::absolute(path).lexically_normal(); };
+  const fs::path folder = absolute(output.write_index).parent_path();
+  const std::string made = absolute(fs::path(output.directory) / "").string();
+  if (made.rfind(folder.string() + "/", 0) == 0 && !fs::exists(folder)) return;
+  core::require(fs::is_directory(folder) && ::access(folder.c_str(), W_OK | X_OK) == 0,
+                "output.write_index={} cannot be written (the folder '{}' {}) is the path right?",
+                output.write_index, folder.string(),
+                fs::is_directory(folder) ? "is not writable" : "is not there");
+}
+
 /// The file of "file.h5:/path/of/dataset".
 std::string without_dataset(const std::string& mask) { return mask.substr(0, mask.find(":/")); }
 
@@ -468,6 +483,7 @@ std::vector<std::string> StillsOptions::problems() const {
   all.require(output.write_index.empty() || output.write_index.ends_with(io::event_index_suffix),
               "output.write_index={} should end in {} (that is how it is told from images)",
               output.write_index, io::event_index_suffix);
+  if (!output.write_index.empty()) all.collect([&] { require_place_of_index(output); });
   all.require(!output.directory.empty(), "output.output_dir must be a folder, not None");
   all.require(still.find_spots || !still.index,
               "dispatch.index needs spots (dispatch.find_spots is False) set dispatch.index=False "

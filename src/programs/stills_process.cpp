@@ -26,6 +26,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 namespace kilobragg::programs {
@@ -88,7 +89,8 @@ void print_tags(const StillsOptions& options) {
 /// The first file that opens; null if none does. The others are counted image by image.
 std::unique_ptr<io::ImageReader> first_readable(const InputOptions& input) {
   io::EventIndex index;
-  for (io::EventIndexBuilder builder(input_paths(input)); builder.step(index);) {
+  for (io::EventIndexBuilder builder(input_paths(input), input.image_search());
+       builder.step(index);) {
     if (index.sources.empty()) continue;
     try {
       return io::open_images(index.sources.back().path, index.sources.back().dataset,
@@ -288,6 +290,23 @@ bool makes_long_files(const EventQueue& queue, const OutputOptions& output) {
   return false;
 }
 
+/// Saves where the frames lie, with what an earlier run learnt of them. Whatever is wrong with the
+/// file costs no more than the file.
+void save_index(const EventQueue& queue, const std::string& path) {
+  if (path.empty() || queue.growing()) return;
+  io::EventIndex index = queue.index_to_save();
+  try {
+    if (std::filesystem::exists(path)) io::adopt_ranges(index, io::load_event_index(path));
+  } catch (const core::Error& error) {
+    core::log_warning("places that were learnt before are lost ({})", error.what());
+  }
+  try {
+    io::save_event_index(index, path);
+  } catch (const core::Error& error) {
+    core::log_warning("there is no saved index ({})", error.what());
+  }
+}
+
 void log_failed_inputs(const io::EventIndex& index) {
   constexpr std::size_t most_lines = 200;
   for (std::size_t i = 0; i < std::min(most_lines, index.failed.size()); ++i)
@@ -325,8 +344,7 @@ int conclude(FirstRank& first, const StillsOptions& options, int ranks, Clock::t
   // What a stopped run left is no image lost.
   const std::int64_t inputs = status == status_stopped ? total.accounted() : queue.known();
   if (inputs > 0) core::log_info("{}", report::format_summary(total, inputs, elapsed, ranks));
-  if (!options.output.write_index.empty() && !queue.growing())
-    io::save_event_index(queue.index(), options.output.write_index);
+  save_index(queue, options.output.write_index);
   first.monitor.note_inputs(queue); // a run that finds nothing to do has no other occasion
   if (status == status_stopped)
     first.monitor.finish(report::SessionState::Stopped, {});
@@ -381,9 +399,10 @@ int process(const parallel::Communicator& comm, const Plan& plan, const StillsOp
   std::unique_ptr<FirstRank> first;
   if (const int stop = start_first_rank(comm, plan, options, first); stop >= 0) return stop;
   StepLog steps;
-  if (options.output.debug_logs) steps.open_steps(options.output.directory + "/debug", comm.rank());
+  if (options.output.debug_logs)
+    steps.open_steps(options.output.directory + "/debug", comm.rank(), options.resume);
   if (!options.output.logging_dir.empty())
-    steps.open_details(options.output.logging_dir, comm.rank());
+    steps.open_details(options.output.logging_dir, comm.rank(), options.resume);
   StillWorker worker(options, steps,
                      {.rank = comm.rank(),
                       .shard = shard_path(options.output, comm.rank()),

@@ -94,7 +94,7 @@ TEST_F(Index, RangesAreKeptAndDroppedWithTheirFile) {
   EventIndex index = build_event_index({path});
   record_ranges(index, 2, {{path, 100, 50}, {path, 200, 60}});
   record_ranges(index, 0, {{path, 10, 5}});
-  index.failed.emplace_back("lost.h5", "gone");
+  index.failed.emplace_back(folder_ / "lost.h5", "gone");
   save_event_index(index, folder_ / "index.bin");
   const EventIndex back = load_event_index(folder_ / "index.bin");
   EXPECT_EQ(back.events.size(), 4u);
@@ -125,6 +125,53 @@ TEST_F(Index, FilesThatMovedAreFoundAndTheirRangesKept) {
   ASSERT_EQ(back.ranges.size(), 2u);
   ASSERT_EQ(back.ranges[1].size(), 1u);
   EXPECT_EQ(back.files[back.ranges[1][0].file], folder_ / "attic/run.h5");
+}
+
+TEST_F(Index, PlacesInManyFilesAreNotedAtOnce) {
+  constexpr std::size_t files = 100'000;
+  EventIndex index;
+  index.sources = {{"list.expt", "", files, "list.expt"}};
+  for (std::size_t i = 0; i < files; ++i) index.events.push_back({0, std::int64_t(i)});
+  const auto name = [](std::size_t i) { return fmt::format("/data/run/image_{:06d}.cbf", i); };
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < files; ++i) record_ranges(index, i, {{name(i), 10, i}});
+  for (std::size_t i = 0; i < files; i += 7) record_ranges(index, i, {{name(i), 20, i}});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(took.count(), 2.0);
+  EXPECT_EQ(index.files.size(), files);
+  for (const std::size_t i : {std::size_t(0), std::size_t(77'777), files - 1}) {
+    EXPECT_EQ(index.files[index.ranges[i][0].file], name(i));
+    EXPECT_EQ(index.ranges[i][0].offset, i % 7 == 0 ? 20U : 10U);
+  }
+}
+
+TEST_F(Index, TakesPlacesOfTheSameImagesFromAnEarlierIndex) {
+  const std::string a = run("a.h5", 3), b = run("b.h5", 2);
+  EventIndex earlier = build_event_index({a, b});
+  record_ranges(earlier, 1, {{a, 10, 5}, {b, 20, 6}});
+  record_ranges(earlier, 2, {{a, 30, 7}});
+  record_ranges(earlier, 4, {{b, 40, 8}});
+  run("b.h5", 4); // another file now
+  EventIndex index = build_event_index({b, a});
+  record_ranges(index, 6, {{a, 99, 9}});
+  adopt_ranges(index, earlier);
+  EXPECT_EQ(index.ranges[1].size(), 0U) << "of a file with another number of frames";
+  ASSERT_EQ(index.ranges[5].size(), 2U);
+  EXPECT_EQ(index.files[index.ranges[5][1].file], b);
+  EXPECT_EQ(index.ranges[5][1].offset, 20U);
+  ASSERT_EQ(index.ranges[6].size(), 1U);
+  EXPECT_EQ(index.ranges[6][0].offset, 99U) << "what is known better stays";
+}
+
+TEST_F(Index, InputsThatFailedAreLookedForAgain) {
+  EventIndex index = build_event_index({run("run.h5", 4), folder_ / "late.h5"});
+  index.failed.emplace_back(folder_ / "list.kbi", "no event index");
+  save_event_index(index, folder_ / "list.kbi");
+  EXPECT_EQ(build_event_index({folder_ / "list.kbi"}).failed, index.failed);
+  run("late.h5", 2);
+  const EventIndex found = build_event_index({folder_ / "list.kbi"});
+  EXPECT_EQ(found.events.size(), 6U);
+  EXPECT_EQ(found.failed.size(), 1U) << "an index is not looked for in itself";
 }
 
 TEST_F(Index, DamagedIndexFilesAreRefused) {

@@ -4,12 +4,17 @@
 #include "geometry_overrides.hpp"
 #include "resume.hpp"
 #include "run_files.hpp"
+#include "step_log.hpp"
+#include "support/temporary_folder.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -153,6 +158,47 @@ TEST(Resume, TellsOptionsThatChangeResultsFromOthers) {
   const auto lines = differing_options(set.to_phil(), before);
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_EQ(lines[0], "spotfinder.threshold.dispersion.sigma_strong is 4.5, was 3");
+}
+
+/// Makes a file, older than now by so many seconds.
+void make(const std::string& path, int age) {
+  core::write_file(path, std::string("x"));
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() -
+                                             std::chrono::seconds(age));
+}
+
+TEST(OutputFolder, ResultsThatNothingNewWasDerivedFromStay) {
+  const testing::TemporaryFolder folder;
+  OutputOptions output;
+  output.directory = folder.path().string();
+  const std::string shard = folder / "idx-0000.shard", strong = folder / "idx-0000_strong.refl";
+  make(shard, 100);
+  EXPECT_THROW(prepare_output(output), core::Error) << "nothing was derived";
+  make(strong, 200);
+  EXPECT_THROW(prepare_output(output), core::Error) << "a resumed run was stopped";
+  EXPECT_TRUE(std::filesystem::exists(shard));
+  make(strong, 50);
+  prepare_output(output);
+  EXPECT_FALSE(std::filesystem::exists(shard));
+}
+
+TEST(StepLog, GoesOnWithWhatIsThere) {
+  const testing::TemporaryFolder folder;
+  models::StillResult result;
+  for (const char* tag : {"first", "second"}) {
+    StepLog log;
+    log.open_steps(folder.path().string(), 3, true);
+    log.open_details(folder.path().string(), 3, true);
+    log.begin(tag);
+    log.end(result);
+  }
+  for (const char* file : {"debug_3.txt", "log_rank0003.out"}) {
+    const std::string text = core::read_text_file(folder / file);
+    EXPECT_NE(text.find("first"), std::string::npos) << text;
+    EXPECT_NE(text.find("second"), std::string::npos) << text;
+  }
+  StepLog().open_steps(folder.path().string(), 3, false);
+  EXPECT_EQ(core::read_text_file(folder / "debug_3.txt"), "");
 }
 
 TEST(CompositeNames, FollowTheOptions) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace kilobragg::io {
@@ -33,9 +34,10 @@ struct Event {
 
 struct EventIndex {
   std::vector<FrameSource> sources;
-  std::vector<Event> events;                  ///< in order of the inputs, then by frame
-  std::vector<std::string> files;             ///< files that ranges point into
-  std::vector<std::vector<ByteRange>> ranges; ///< per event, empty until learnt
+  std::vector<Event> events;      ///< in order of the inputs, then by frame
+  std::vector<std::string> files; ///< files that ranges point into, by file_number()
+  std::unordered_map<std::string, std::uint32_t> file_numbers; ///< of each in `files`
+  std::vector<std::vector<ByteRange>> ranges;                  ///< per event, empty until learnt
   /// Inputs that could not be opened: path and reason. Each counts as one failed input.
   std::vector<std::pair<std::string, std::string>> failed;
 };
@@ -68,14 +70,21 @@ inline constexpr const char* event_index_suffix = ".kbi";
 /// Appends the events, sources and ranges of another index.
 void append_events(EventIndex& index, const EventIndex& more);
 
+/// The number of a file that ranges may point into; it gets one if it has none.
+std::uint32_t file_number(EventIndex& index, const std::string& path);
 /// Notes where the bytes of one event lie.
 void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileRange>& ranges);
+/// What is known of that; empty if nothing.
+std::vector<FileRange> ranges_of(const EventIndex& index, std::size_t event);
+/// Takes from an earlier index where the events lie of which that is not known here: frames of
+/// sources with the same path, data set and number of frames.
+void adopt_ranges(EventIndex& index, const EventIndex& earlier);
 
 /// Writes the index with what was learnt, for the next time; a temporary file is renamed.
 /// Throws core::Error (disk full, ...).
 void save_event_index(const EventIndex& index, const std::string& path);
 /// Reads it back, files that were moved being found by `search`. Ranges into files whose size has
-/// changed since are dropped. Throws core::Error naming `path` if it holds no index.
+/// changed since are dropped. `failed` is as it was saved: EventIndexBuilder looks for them again. Throws core::Error naming `path` if it holds no index.
 EventIndex load_event_index(const std::string& path, const ImageSearch& search = {});
 
 } // namespace kilobragg::io
