@@ -63,8 +63,6 @@ public:
   std::string type_text() const;
   hid_t dataset();
   const std::string& name() const { return name_; }
-  /// Does the fast path read it?
-  bool reads_chunks() const { return format_.codec != PixelFormat::Codec::library; }
   /// Pixels of one frame in order of storage; `out` has pixels_in(shape()) elements. T is uint16_t,
   /// int32_t or float. Stored bytes come from the places that `trail` knows, or their places are
   /// added to it. Throws core::Error naming the data set and the frame.

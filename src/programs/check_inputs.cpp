@@ -4,6 +4,7 @@
 #include "check_geometry.hpp"
 #include "event_queue.hpp"
 #include "geometry_overrides.hpp"
+#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/image_reader.hpp"
@@ -20,10 +21,6 @@ namespace kilobragg::programs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 const char* pixel_kind(const models::Image& image) {
   constexpr const char* kinds[] = {"16-bit integers", "32-bit integers", "floats"};
@@ -81,7 +78,7 @@ private:
   }
 
   void look_at(const io::FrameSource& source) {
-    auto reader = io::open_images(source.path, source.dataset);
+    auto reader = io::open_images(source.path, source.dataset, options_.input.image_search());
     if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
     const auto beam = adjusted_beam(reader->beam(0), options_);
     const auto header = reader->detector();
@@ -213,30 +210,6 @@ std::vector<std::size_t> spread_order(std::size_t n) {
   std::vector<std::size_t> rank(n);
   for (std::size_t i = 0; i < n; ++i) rank[order[i]] = i;
   return rank;
-}
-
-models::Beam adjusted_beam(models::Beam beam, const StillsOptions& options) {
-  if (options.geometry.wavelength) {
-    beam.wavelength = *options.geometry.wavelength;
-    beam.spectrum = {};
-  }
-  return beam;
-}
-
-std::shared_ptr<const models::Detector>
-adjusted_detector(std::shared_ptr<const models::Detector> detector, const models::Beam& beam,
-                  const StillsOptions& options) {
-  if (options.geometry.distance)
-    detector = std::make_shared<const models::Detector>(
-        at_distance(*detector, beam, *options.geometry.distance));
-  const auto& gain = options.still.spotfinder.dispersion.gain;
-  if (!gain || *gain == 1 || options.input.ignore_gain_mismatch) return detector;
-  for (const auto& panel : detector->panels)
-    core::require(panel.gain == 1,
-                  "the detector's gain is {} and spotfinder.threshold.dispersion.gain={} too (both "
-                  "would count) set input.ignore_gain_mismatch=True if that is meant?",
-                  panel.gain, *gain);
-  return detector;
 }
 
 std::optional<io::ReferenceGeometry> check_reference(const StillsOptions& options,

@@ -54,13 +54,6 @@ InputSurvey check_inputs(const StillsOptions& options, const io::EventIndex& ind
 /// The masks that the options name, against every geometry.
 void check_masks(const StillsOptions& options, const InputSurvey& survey, CheckReport& report);
 
-/// The detector as the options adjust it. Throws core::Error if it cannot be (a gain given twice).
-std::shared_ptr<const models::Detector>
-adjusted_detector(std::shared_ptr<const models::Detector> detector, const models::Beam& beam,
-                  const StillsOptions& options);
-/// The beam as the options adjust it.
-models::Beam adjusted_beam(models::Beam beam, const StillsOptions& options);
-
 /// 0 .. n-1 so ordered that any first part is spread over the whole range.
 std::vector<std::size_t> spread_order(std::size_t n);
 

@@ -1,8 +1,9 @@
 // Looks at the output folder without changing it.
 #include "check_output.hpp"
 
-#include "event_queue.hpp"
+#include "resume.hpp"
 #include "run_files.hpp"
+#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/shard.hpp"
@@ -10,18 +11,16 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <unordered_set>
+#include <utility>
 
 namespace kilobragg::programs {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 std::string readable(double bytes) {
   const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
@@ -41,51 +40,38 @@ fs::path existing_part(const fs::path& directory) {
 
 /// What shards of an earlier run hold.
 struct Earlier {
-  std::vector<std::string> shards;
-  std::unordered_set<std::string> images; ///< path, dataset and frame of each image
+  std::vector<std::string> shards, shares; ///< shares: as read_done_share() gives them
   double bytes = 0;
   bool all_read = true;
 };
 
-std::string image_key(const std::string& path, const std::string& dataset, std::int64_t frame) {
-  return fs::absolute(path).lexically_normal().string() + '\n' + dataset + '\n' +
-         std::to_string(frame);
-}
-
-struct TimeIsUp {};
-
-Earlier read_earlier(const fs::path& directory, double seconds, CheckReport& report) {
+Earlier read_earlier(const std::string& directory, double seconds, CheckReport& report) {
   Earlier earlier;
-  std::error_code ignored;
-  earlier.shards = io::shards_in(directory.string());
-  for (const auto& shard : earlier.shards)
-    earlier.bytes += static_cast<double>(fs::file_size(shard, ignored));
-  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  earlier.shards = io::shards_in(directory);
+  const auto start = std::chrono::steady_clock::now();
   for (const auto& shard : earlier.shards) {
+    std::error_code ignored;
+    earlier.bytes += static_cast<double>(fs::file_size(shard, ignored));
+    if (!earlier.shares.empty() && seconds_since(start) > seconds) {
+      earlier.all_read = false;
+      continue;
+    }
     try {
-      io::read_shard_digests(shard, [&](io::StillDigest&& still) {
-        if (!io::is_unopened(still))
-          earlier.images.insert(
-              image_key(still.source.path, still.source.dataset, still.source.frame));
-        if (Clock::now() > end) throw TimeIsUp();
-      });
+      earlier.shares.push_back(read_done_share({shard}, 0, 1));
     } catch (const core::Error& error) {
       report.problem("{}", error.what());
-    } catch (const TimeIsUp&) {
-      earlier.all_read = false;
-      break;
     }
   }
   return earlier;
 }
 
-/// Images of the index that an earlier run has done.
-std::int64_t done_before(const Earlier& earlier, const io::EventIndex& index) {
-  if (earlier.images.empty()) return 0;
-  return std::count_if(index.events.begin(), index.events.end(), [&](const io::Event& event) {
-    const auto& source = index.sources[event.source];
-    return earlier.images.count(image_key(source.path, source.dataset, event.frame)) != 0;
-  });
+/// Images that a resumed run would process, as its queue counts them; the inputs are looked at again.
+std::int64_t left_to_do(const StillsOptions& options, DoneImages done) {
+  StillsOptions finding = options;
+  finding.input.reference_geometry.clear();
+  EventQueue queue(finding, std::move(done));
+  queue.scan_all();
+  return queue.known();
 }
 
 void check_writable(const OutputOptions& output, CheckReport& report) {
@@ -106,24 +92,41 @@ void check_writable(const OutputOptions& output, CheckReport& report) {
   }
 }
 
-std::int64_t check_earlier(const StillsOptions& options, const io::EventIndex& index, bool resume,
-                           const CheckLimits& limits, CheckReport& report) {
+/// What stands in the way of a new run, or of going on with the one before.
+void check_may_start(const StillsOptions& options, const RunStart& start, const Earlier& earlier,
+                     CheckReport& report) {
+  try {
+    if (start.resume)
+      join_done_shares(earlier.shares, start.phil);
+    else
+      require_ended_run(options.output);
+  } catch (const core::Error& error) {
+    report.problem("{}", error.what());
+  }
+}
+
+std::int64_t check_earlier(const StillsOptions& options, const io::EventIndex& index,
+                           const RunStart& start, const CheckLimits& limits, CheckReport& report) {
   const auto events = static_cast<std::int64_t>(index.events.size());
   const auto earlier = read_earlier(options.output.directory, limits.shard_seconds, report);
   if (earlier.shards.empty()) {
     report.line("holds no results of an earlier run");
     return events;
   }
-  const std::int64_t done = done_before(earlier, index);
+  check_may_start(options, start, earlier, report);
+  auto images = join_done_shares(earlier.shares, "");
+  const std::int64_t results = images.size();
+  const std::int64_t left =
+      events > 0 && results > 0 ? left_to_do(options, std::move(images)) : events;
   const char* const more = earlier.all_read ? "" : " at least (not all was read, to save time)";
   report.line("holds {} shard{} ({}) of an earlier run with results of {} images{}",
               earlier.shards.size(), earlier.shards.size() == 1 ? "" : "s", readable(earlier.bytes),
-              earlier.images.size(), more);
-  report.line("{} of the {} images of this run are among them{}", done, events, more);
-  if (resume) return events - done;
+              results, more);
+  report.line("{} of the {} images of this run are among them{}", events - left, events, more);
+  if (start.resume) return left;
   report.doubt("'{}' holds results of an earlier run (they are not part of a new one) continue it "
                "with --resume, which would process {} images, or choose another output.output_dir?",
-               options.output.directory, events - done);
+               options.output.directory, left);
   return events;
 }
 
@@ -162,12 +165,12 @@ void check_room(const StillsOptions& options, std::int64_t images, const SampleO
 } // namespace
 
 std::int64_t check_output(const StillsOptions& options, const io::EventIndex& index,
-                          const SampleOutcome& sample, int ranks, bool resume,
+                          const SampleOutcome& sample, const RunStart& start,
                           const CheckLimits& limits, CheckReport& report) {
   report.section("Output");
   check_writable(options.output, report);
-  const auto images = check_earlier(options, index, resume, limits, report);
-  check_room(options, images, sample, ranks, report);
+  const auto images = check_earlier(options, index, start, limits, report);
+  check_room(options, images, sample, start.ranks, report);
   return images;
 }
 

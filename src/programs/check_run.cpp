@@ -145,8 +145,9 @@ CheckReport check(const StillsOptions& options, const core::OptionSet& set, cons
   SampleOutcome sample;
   if (can_process && !survey.geometries.empty())
     sample = check_samples(options, index, reference, limits, report);
-  const auto images =
-      check_output(options, index, sample, place.ranks, place.resume, limits, report);
+  const auto images = check_output(
+      options, index, sample, {.ranks = place.ranks, .resume = place.resume, .phil = set.to_phil()},
+      limits, report);
   say_what_would_be_done(place, images, sample, report);
   return report;
 }

@@ -2,7 +2,9 @@
 #include "check_samples.hpp"
 
 #include "event_queue.hpp"
+#include "geometry_overrides.hpp"
 #include "run_files.hpp"
+#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/image_reader.hpp"
@@ -20,10 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class TemporaryFolder {
 public:
@@ -73,7 +71,7 @@ public:
     pipeline::StillInput input;
     input.source = reader_->source(event.frame);
     input.beam = adjusted_beam(reader_->beam(event.frame), options_);
-    input.detector = adjusted_detector(reader_->detector(), input.beam, options_);
+    input.detector = adjusted_detector(reader_->detector(), reader_->beam(0), options_);
     reader_->read_into(event.frame, image_);
     const double read_seconds = seconds_since(start);
     input.spotfinder_mask = masked(options_.spotfinder_mask);
@@ -91,7 +89,8 @@ private:
 
   void open(std::uint32_t source) {
     if (reader_ && open_source_ == source) return;
-    reader_ = io::open_images(index_.sources[source].path, index_.sources[source].dataset);
+    reader_ = io::open_images(index_.sources[source].path, index_.sources[source].dataset,
+                              options_.input.image_search());
     if (reference_) reader_ = io::replace_geometry(std::move(reader_), *reference_);
     open_source_ = source;
   }

@@ -16,27 +16,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// A gain in the detector model and another from the user would both be applied.
-void require_one_gain(const models::Detector& detector, const StillsOptions& options) {
-  const auto& gain = options.still.spotfinder.dispersion.gain;
-  if (!gain || *gain == 1 || options.input.ignore_gain_mismatch) return;
-  for (const auto& panel : detector.panels)
-    core::require(panel.gain == 1,
-                  "the detector's gain is {} and spotfinder.threshold.dispersion.gain={} too (both "
-                  "would count) set input.ignore_gain_mismatch=True if that is meant?",
-                  panel.gain, *gain);
-}
-
-std::shared_ptr<const models::Detector> adjusted_detector(const io::ImageReader& reader,
-                                                          const StillsOptions& options) {
-  std::shared_ptr<const models::Detector> detector = reader.detector();
-  if (options.geometry.distance)
-    detector = std::make_shared<const models::Detector>(
-        at_distance(*detector, reader.beam(0), *options.geometry.distance));
-  require_one_gain(*detector, options);
-  return detector;
-}
-
 /// Says that a frame is being read for as long as it lives.
 class Reading {
 public:
@@ -98,12 +77,11 @@ models::Beam EventProcessor::beam_of(const Open& open, const Task& task) const {
   const io::Shot& shot = task.event.shot;
   if (!std::isnan(shot.flux)) beam.flux = shot.flux;
   if (!std::isnan(shot.wavelength)) beam.wavelength = shot.wavelength;
-  core::require(beam.wavelength > 0, "frame {} of {} has the wavelength {} (it must be positive)",
+  beam = adjusted_beam(std::move(beam), options_);
+  core::require(beam.wavelength > 0,
+                "frame {} of {} has the wavelength {} (it must be positive) give "
+                "geometry.beam.wavelength?",
                 task.event.frame, task.source->path, beam.wavelength);
-  if (options_.geometry.wavelength) {
-    beam.wavelength = *options_.geometry.wavelength;
-    beam.spectrum = {};
-  }
   return beam;
 }
 
@@ -130,7 +108,9 @@ TaskResult EventProcessor::read_and_process(const Task& task, std::atomic<bool>&
     const LibraryPass pass;
     const Reading now(reading);
     Open& source = open(task.source);
-    if (!source.detector) source.detector = adjusted_detector(*source.reader, options_);
+    if (!source.detector)
+      source.detector =
+          adjusted_detector(source.reader->detector(), source.reader->beam(0), options_);
     input.source = source.reader->source(task.event.frame);
     input.beam = beam_of(source, task);
     input.detector = source.detector;

@@ -78,7 +78,7 @@ DoneImages join_done_shares(const std::vector<std::string>& shares, const std::s
     while (!in.at_end()) {
       const std::string shard = in.get_text(), options = in.get_text();
       // A process killed while it made its shard leaves one without the record of its options.
-      if (!options.empty() && compared.insert(options).second) {
+      if (!phil.empty() && !options.empty() && compared.insert(options).second) {
         const auto lines = differing_options(phil, options);
         core::require(
             lines.empty(),

@@ -1,24 +1,22 @@
 // Progress, ledger and sums of a run.
 #include "run_monitor.hpp"
 
+#include "host_name.hpp"
+
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/unix_time.hpp"
 #include "kilobragg/core/version.hpp"
-
-#include <unistd.h>
 
 namespace kilobragg::programs {
 namespace {
 
 report::SessionInfo session_info(const std::string& phil, int ranks, double retried_until) {
-  char host[256] = "unknown";
-  ::gethostname(host, sizeof host - 1);
   report::SessionInfo info;
   info.program = "stills_process";
   info.version = core::version();
   info.commit = core::source_commit();
   info.options = phil;
-  info.host = host;
+  info.host = host_name();
   info.ranks = ranks;
   info.started = core::unix_time();
   info.retried_until = retried_until;

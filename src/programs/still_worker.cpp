@@ -2,11 +2,11 @@
 #include "still_worker.hpp"
 
 #include "event_queue.hpp"
+#include "host_name.hpp"
+#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/unix_time.hpp"
-
-#include <unistd.h>
 
 #include <chrono>
 
@@ -14,16 +14,6 @@ namespace kilobragg::programs {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string host_name() {
-  char name[256] = "unknown";
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 /// What a user should hear of without asking for a line per image.
 bool needs_a_word(models::ExitState state) {

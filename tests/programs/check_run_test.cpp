@@ -195,7 +195,7 @@ TEST_F(CheckRun, RoomForResults) {
     sample.bytes_per_image = mean;
     sample.bytes_of_largest = largest;
     CheckReport report;
-    check_output(options, index, sample, 4, false, {}, report);
+    check_output(options, index, sample, {.ranks = 4}, {}, report);
     return std::pair(report.problems, report.doubts);
   };
   EXPECT_TRUE(problems(1000, 1000).first.empty());
