@@ -9,7 +9,7 @@ namespace kilobragg::programs {
 struct RunStart {
   int ranks = 1;
   bool resume = false; ///< it would go on with what is in the folder
-  std::string phil;    ///< its options; empty: they are not compared with those of the run before
+  std::string phil{};  ///< its options; empty: they are not compared with those of the run before
 };
 
 /// Says what an output folder holds, whether the run may go on there and whether results would fit.
