@@ -127,7 +127,7 @@ TEST_F(ManyFiles, TheListOfASimulatedRunWithWavelengthJitter) {
       << "indexed images of both";
 }
 
-TEST_F(ManyFiles, AMissingImageOfAListHarmsNoOtherAndIsDoneOnce) {
+TEST_F(ManyFiles, AMissingImageOfAListHarmsNoOtherAndIsDoneWhenItIsBack) {
   const auto first = run(known_symmetry + shots() + " output_dir=" + path("whole"));
   ASSERT_EQ(first.status, 0) << first.out;
   for (const int gone : {0, 2}) {
@@ -140,10 +140,10 @@ TEST_F(ManyFiles, AMissingImageOfAListHarmsNoOtherAndIsDoneOnce) {
     EXPECT_EQ(finished.status, 0) << finished.out;
     EXPECT_EQ(count(out, models::ExitState::IntegrateOk), 2);
     EXPECT_EQ(count(out, models::ExitState::PreprocessException), 1);
+    fs::rename(path("hidden.h5"), shot(gone)); // what could not be opened is tried again, alone
     const auto resumed = run(arguments + " --resume", 2);
     EXPECT_EQ(resumed.status, 0) << resumed.out;
-    EXPECT_EQ(results(path(out)).size(), 3U) << "nothing is recorded again";
-    fs::rename(path("hidden.h5"), shot(gone));
+    EXPECT_EQ(count(out, models::ExitState::IntegrateOk), 3);
   }
 }
 
