@@ -1,6 +1,7 @@
 // Descriptions as JSON in MessagePack form.
 #include "description_codec.hpp"
 
+#include "attenuation.hpp"
 #include "model_json.hpp"
 
 #include "kilobragg/io/lookup_mask.hpp"
@@ -153,6 +154,25 @@ DescribedGeometry unpack_geometry(const std::string& bytes) {
     geometry.masks.common =
         std::make_shared<const models::PixelMask>(unpack_mask(of_binary(json.at("mask"))));
   geometry.masks.per_frame = json.at("mask_per_frame");
+  return geometry;
+}
+
+ImageDescription pack_description(DescribedGeometry geometry, Json source) {
+  if (geometry.detector.value) {
+    auto bare = std::make_shared<models::Detector>(**geometry.detector.value);
+    source["attenuation"] = take_attenuation(*bare);
+    geometry.detector.value = std::move(bare);
+  }
+  return {pack_geometry(geometry), pack_json(source)};
+}
+
+DescribedGeometry unpack_geometry(const std::string& bytes, const Json& source) {
+  DescribedGeometry geometry = unpack_geometry(bytes);
+  if (geometry.detector.value && source.contains("attenuation")) {
+    auto whole = std::make_shared<models::Detector>(**geometry.detector.value);
+    put_attenuation(*whole, source.at("attenuation"));
+    geometry.detector.value = std::move(whole);
+  }
   return geometry;
 }
 

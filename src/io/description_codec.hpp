@@ -27,6 +27,12 @@ std::string pack_geometry(const DescribedGeometry& geometry);
 /// Throws core::Error on bytes that are no geometry.
 DescribedGeometry unpack_geometry(const std::string& bytes);
 
+/// A description of both. The attenuation in the sensor goes with the source, so that sources that
+/// differ in it alone share their geometry.
+ImageDescription pack_description(DescribedGeometry geometry, Json source);
+/// The geometry of such a description, whose source is unpacked already.
+DescribedGeometry unpack_geometry(const std::string& bytes, const Json& source);
+
 Json to_json(const FrameMap& map);
 FrameMap frame_map_from_json(const Json& json);
 /// Without what differs from frame to frame and stands in a Shot.

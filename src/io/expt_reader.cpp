@@ -2,11 +2,12 @@
 #include "expt_reader.hpp"
 
 #include "description_codec.hpp"
+#include "replaced_geometry.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
-#include "kilobragg/io/reference_geometry.hpp"
 
+#include <exception>
 #include <set>
 #include <tuple>
 
@@ -41,19 +42,29 @@ public:
       : path_(path)
       , search_(search)
       , images_(std::move(experiments.experiments))
-      , pointers_(std::move(experiments.pointers))
-      , geometry_{images_[0].detector, path} {
-    core::require(geometry_.detector != nullptr, "{} holds no detector", path);
+      , pointers_(std::move(experiments.pointers)) {
     for (const models::Experiment& image : images_)
-      core::require(image.detector == geometry_.detector,
-                    "{} holds several detectors (one reader gives one geometry) give the lists of "
-                    "each detector apart?",
-                    path);
+      core::require(image.detector != nullptr, "{} holds images without a detector", path);
   }
 
   std::int64_t frame_count() const override { return static_cast<std::int64_t>(images_.size()); }
-  std::shared_ptr<const models::Detector> detector() const override { return geometry_.detector; }
-  std::shared_ptr<const models::ImageLayout> layout() const override { return file_of(0).layout(); }
+  std::shared_ptr<const models::Detector> detector() const override { return images_[0].detector; }
+  std::shared_ptr<const models::Detector> detector_of(std::int64_t frame) const override {
+    return image(frame).detector;
+  }
+  std::shared_ptr<const models::ImageLayout> layout() const override {
+    std::exception_ptr first;
+    std::set<FileName> tried;
+    for (std::int64_t frame = 0; frame < frame_count(); ++frame) {
+      if (!tried.insert(file_name(frame)).second) continue;
+      try {
+        return layout_of(frame);
+      } catch (const core::Error&) {
+        if (!first) first = std::current_exception();
+      }
+    }
+    std::rethrow_exception(first);
+  }
   models::Beam beam(std::int64_t frame) const override {
     models::Beam beam = image(frame).beam;
     // An .expt holds no spectrum; the image may.
@@ -61,7 +72,9 @@ public:
     return beam;
   }
   void read_at(std::int64_t frame, models::Image& into, std::vector<FileRange>& ranges) override {
-    file_of(frame).read_at(image(frame).source.frame, into, ranges);
+    const auto layout = layout_of(frame);
+    file_of(frame).reader->read_at(image(frame).source.frame, into, ranges);
+    into.layout = layout;
   }
   std::string content_id() const override { return source(0).content_id; }
   ImageDescription describe() const override {
@@ -74,13 +87,20 @@ public:
   }
   models::ImageSource source(std::int64_t frame) const override {
     models::ImageSource source = image(frame).source;
-    ImageReader& file = file_of(frame);
+    const ImageReader& file = *file_of(frame).reader;
     if (source.content_id.empty()) return file.source(source.frame);
     source.path = found_.at(source.path);
     return source;
   }
 
 private:
+  using FileName = std::pair<std::string, std::string>; ///< path and data set
+  struct File {
+    std::unique_ptr<ImageReader> reader;
+    /// Where the panels of each detector lie that images of the file have.
+    std::map<const models::Detector*, std::shared_ptr<const models::ImageLayout>> layouts;
+  };
+
   const models::Experiment& image(std::int64_t frame) const {
     core::require(frame >= 0 && frame < frame_count(), "{} has no image {} (it has {})", path_,
                   frame, frame_count());
@@ -89,33 +109,45 @@ private:
 
   models::Spectrum spectrum_of(std::int64_t frame) const {
     try {
-      return file_of(frame).beam(image(frame).source.frame).spectrum;
+      return file_of(frame).reader->beam(image(frame).source.frame).spectrum;
     } catch (const core::Error&) {
       return {}; // the image needs no beam of its own
     }
   }
 
-  /// The reader of the file that a frame lies in; the last ones stay open.
-  ImageReader& file_of(std::int64_t frame) const {
+  FileName file_name(std::int64_t frame) const {
     const models::ImageSource& source = image(frame).source;
-    const auto key = std::make_pair(source.path, source.dataset);
-    const auto known = open_.find(key);
-    if (known != open_.end()) return *known->second;
+    return {source.path, source.dataset};
+  }
+
+  std::shared_ptr<const models::ImageLayout> layout_of(std::int64_t frame) const {
+    File& file = file_of(frame);
+    const auto& detector = image(frame).detector;
+    auto& layout = file.layouts[detector.get()];
+    if (!layout) layout = layout_with(*file.reader, {detector, path_});
+    return layout;
+  }
+
+  /// The file that a frame lies in; the last ones stay open.
+  File& file_of(std::int64_t frame) const {
+    const models::ImageSource& source = image(frame).source;
+    const FileName name = file_name(frame);
+    const auto known = open_.find(name);
+    if (known != open_.end()) return known->second;
     constexpr std::size_t most_open = 16;
     if (open_.size() >= most_open) open_.clear();
     ImagePointer pointer = pointers_.at(source.path);
     pointer.content_id = source.content_id;
     std::string& found = found_[source.path];
     auto reader = open_image(pointer, search_, source.dataset, &found);
-    return *open_.emplace(key, replace_geometry(std::move(reader), geometry_)).first->second;
+    return open_.emplace(name, File{std::move(reader), {}}).first->second;
   }
 
   std::string path_, text_; ///< of the .expt
   ImageSearch search_;
   std::vector<models::Experiment> images_;
   std::map<std::string, ImagePointer> pointers_;
-  ReferenceGeometry geometry_;
-  mutable std::map<std::pair<std::string, std::string>, std::unique_ptr<ImageReader>> open_;
+  mutable std::map<FileName, File> open_;
   mutable std::map<std::string, std::string> found_; ///< where the file of a likely path was
 };
 

@@ -6,7 +6,9 @@
 #include "kilobragg/core/units.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <numeric>
 
 namespace kilobragg::io {
 namespace {
@@ -28,6 +30,11 @@ std::string weights_of(hid_t file, const std::string& wavelengths) {
   for (const char* ending : {"_weights", "_weight"})
     if (hdf5::is_dataset(file, wavelengths + ending)) return wavelengths + ending;
   return {};
+}
+
+/// No light, no wavelength.
+bool is_dark(const models::Spectrum& spectrum) {
+  return !(std::accumulate(spectrum.weights.begin(), spectrum.weights.end(), 0.0) > 0);
 }
 
 } // namespace
@@ -151,6 +158,18 @@ std::vector<double> NxmxBeam::row(const std::string& dataset, std::int64_t frame
   return values;
 }
 
+double NxmxBeam::first_wavelength() const {
+  const auto is_one = [](double value) { return std::isfinite(value) && value > 0; };
+  const auto& known = facts_.wavelengths;
+  if (!known.empty()) {
+    const auto first = std::find_if(known.begin(), known.end(), is_one);
+    return first == known.end() ? 0 : *first;
+  }
+  for (std::int64_t frame = 0; frame < facts_.frames; ++frame)
+    if (const double wavelength = beam(frame).wavelength; is_one(wavelength)) return wavelength;
+  return 0;
+}
+
 models::Beam NxmxBeam::beam(std::int64_t frame) const {
   core::require(frame >= 0 && frame < facts_.frames, "{} has no frame {} (it has {})",
                 file_->path(), frame, facts_.frames);
@@ -159,10 +178,10 @@ models::Beam NxmxBeam::beam(std::int64_t frame) const {
     return values.size() == 1 ? values[0] : values[static_cast<std::size_t>(frame)];
   };
   beam.spectrum = spectrum(frame);
-  beam.wavelength =
-      facts_.wavelengths.empty() ? beam.spectrum.mean_wavelength() : at(facts_.wavelengths);
-  core::require(beam.wavelength > 0, "frame {} of {} has the wavelength {} (it must be positive)",
-                frame, file_->path(), beam.wavelength);
+  if (!facts_.wavelengths.empty())
+    beam.wavelength = at(facts_.wavelengths);
+  else
+    beam.wavelength = is_dark(beam.spectrum) ? 0 : beam.spectrum.mean_wavelength();
   if (facts_.flux.size() == 1 || facts_.flux.size() > static_cast<std::size_t>(frame))
     beam.flux = at(facts_.flux);
   return beam;

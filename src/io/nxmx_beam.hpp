@@ -27,7 +27,10 @@ public:
   NxmxBeam(hdf5::LazyFile& file, const std::string& entry, std::int64_t frames);
   /// From what was read before.
   NxmxBeam(hdf5::LazyFile& file, NxmxBeamFacts facts);
+  /// The wavelength is as the file has it: of a shot without a value it is 0, NaN or infinite.
   models::Beam beam(std::int64_t frame) const;
+  /// Of the first frame that has one (angstrom); 0 = no frame has.
+  double first_wavelength() const;
   const NxmxBeamFacts& facts() const { return facts_; }
 
 private:

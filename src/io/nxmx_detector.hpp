@@ -16,7 +16,7 @@ struct DetectorContext {
   std::string path;  ///< file name for messages
   std::string entry; ///< "/entry"
   const FrameStore* frames = nullptr;
-  /// Of the first frame (angstrom), for the attenuation in the sensor; 0 = unknown.
+  /// Of the first frame that has one (angstrom), for the attenuation in the sensor; 0 = unknown.
   double wavelength = 0;
 };
 

@@ -6,6 +6,7 @@
 
 #include "kilobragg/core/hash.hpp"
 
+#include <cmath>
 #include <filesystem>
 
 namespace kilobragg::io {
@@ -28,7 +29,9 @@ public:
       , found_(find_frame_datasets(file_.get(), path, dataset))
       , frames_(file_, found_.datasets)
       , beam_(attempt([&] { return NxmxBeam(file_, found_.entry, frames_.frames()); })) {
-    const auto read = attempt([&] { return read_nxmx_detector(context()); });
+    DetectorContext with_wavelength = context();
+    if (beam_.value) with_wavelength.wavelength = beam_.value->first_wavelength();
+    const auto read = attempt([&] { return read_nxmx_detector(with_wavelength); });
     geometry_.detector.why = read.why;
     geometry_.layout = std::make_shared<const models::ImageLayout>(
         read.value ? read.value->layout : plain_layout(frames_.shape()));
@@ -63,7 +66,11 @@ public:
     if (!beam_.value) return shot;
     const NxmxBeamFacts& facts = beam_.value->facts();
     const auto i = static_cast<std::size_t>(frame);
-    if (facts.wavelengths.size() > 1) shot.wavelength = facts.wavelengths.at(i);
+    if (facts.wavelengths.size() > 1) {
+      const double wavelength = facts.wavelengths.at(i);
+      // NaN would be taken for "as described".
+      shot.wavelength = std::isnan(wavelength) ? 0 : wavelength;
+    }
     if (facts.flux.size() > 1 && i < facts.flux.size()) shot.flux = facts.flux[i];
     return shot;
   }
@@ -96,14 +103,11 @@ public:
       source["beam"] = to_json(beam_.value->facts());
     else
       source["no_beam"] = beam_.why;
-    return {pack_geometry(geometry_), pack_json(source)};
+    return pack_description(geometry_, std::move(source));
   }
 
 private:
-  DetectorContext context() const {
-    const double wavelength = beam_.value ? beam_.value->beam(0).wavelength : 0;
-    return {file_.get(), file_.path(), found_.entry, &frames_, wavelength};
-  }
+  DetectorContext context() const { return {file_.get(), file_.path(), found_.entry, &frames_, 0}; }
 
   std::string make_content_id() const {
     std::vector<std::byte> bytes = frames_.stored_bytes(0);
@@ -131,8 +135,8 @@ std::unique_ptr<ImageReader> open_nxmx(const std::string& path, const std::strin
 }
 
 std::unique_ptr<ImageReader> open_described_nxmx(const ImageDescription& description) {
-  return std::make_unique<NxmxReader>(unpack_json(description.source),
-                                      unpack_geometry(description.geometry));
+  const Json source = unpack_json(description.source);
+  return std::make_unique<NxmxReader>(source, unpack_geometry(description.geometry, source));
 }
 
 NxmxFrames count_nxmx_frames(const std::string& path, const std::string& dataset) {

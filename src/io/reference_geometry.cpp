@@ -66,6 +66,24 @@ std::shared_ptr<const models::ImageLayout> fit_layout(const models::ImageLayout&
   return layout;
 }
 
+/// For messages. The first image of an .expt may be missing.
+std::string shown_path(const ImageReader& reader) {
+  try {
+    return reader.source(0).path;
+  } catch (const core::Error&) {
+    return "a list";
+  }
+}
+
+/// Null where the file has no geometry.
+std::shared_ptr<const models::Detector> own_detector(const ImageReader& reader) {
+  try {
+    return reader.detector();
+  } catch (const core::Error&) {
+    return nullptr;
+  }
+}
+
 class ReplacedReader final : public ImageReader {
 public:
   ReplacedReader(std::unique_ptr<ImageReader> reader,
@@ -80,6 +98,10 @@ public:
   models::Beam beam(std::int64_t frame) const override { return reader_->beam(frame); }
   void read_at(std::int64_t frame, models::Image& image, std::vector<FileRange>& ranges) override {
     reader_->read_at(frame, image, ranges);
+    core::require(image.layout->size == layout_->size,
+                  "image {} of {} has {} pixels, the geometry to use has {} is it the image of "
+                  "another detector?",
+                  frame, shown_path(*reader_), image.layout->size, layout_->size);
     image.layout = layout_;
   }
   std::string content_id() const override { return reader_->content_id(); }
@@ -87,10 +109,12 @@ public:
   Shot shot(std::int64_t frame) const override { return reader_->shot(frame); }
   ImageDescription describe() const override {
     ImageDescription described = reader_->describe();
+    const bool shared = !described.geometry.empty();
     DescribedGeometry geometry;
-    if (!described.geometry.empty()) geometry = unpack_geometry(described.geometry);
+    if (shared) geometry = unpack_geometry(described.geometry);
     geometry.detector.value = detector_;
     geometry.layout = layout_;
+    if (shared) return pack_description(std::move(geometry), unpack_json(described.source));
     described.geometry = pack_geometry(geometry);
     return described;
   }
@@ -149,17 +173,22 @@ std::unique_ptr<ImageReader> with_geometry(std::unique_ptr<ImageReader> reader,
                                           std::move(layout));
 }
 
+std::shared_ptr<const models::ImageLayout> layout_with(const ImageReader& reader,
+                                                       const ReferenceGeometry& reference) {
+  const std::string path = shown_path(reader);
+  const auto own = own_detector(reader);
+  if (!own) return fit_layout(*reader.layout(), reference, path);
+  apply_reference_geometry(*own, reference, path);
+  return reader.layout();
+}
+
 std::unique_ptr<ImageReader> replace_geometry(std::unique_ptr<ImageReader> reader,
                                               const ReferenceGeometry& reference) {
-  const std::string path = reader->source(0).path;
-  std::shared_ptr<const models::Detector> own;
-  try {
-    own = reader->detector();
-  } catch (const core::Error&) {
-    // The file has no geometry: the reference stands for all of it.
-  }
-  auto detector = own ? apply_reference_geometry(*own, reference, path) : reference.detector;
-  auto layout = own ? reader->layout() : fit_layout(*reader->layout(), reference, path);
+  // Where the file has no geometry the reference stands for all of it.
+  const auto own = own_detector(*reader);
+  auto detector =
+      own ? apply_reference_geometry(*own, reference, shown_path(*reader)) : reference.detector;
+  auto layout = layout_with(*reader, reference);
   return with_geometry(std::move(reader), std::move(detector), std::move(layout));
 }
 

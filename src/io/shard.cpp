@@ -82,6 +82,9 @@ struct ShardWriter::State {
         throw;
       }
     }
+    // Each file that is opened has a detector object of its own.
+    constexpr std::size_t most_known = 64;
+    if (known.size() >= most_known) known.clear();
     known.emplace(detector, it->second);
     return it->second;
   }

@@ -1,6 +1,8 @@
 // Sorts the images of shards and writes them as CrystFEL streams.
 #include "kilobragg/io/stream_writer.hpp"
 
+#include "attenuation.hpp"
+#include "model_json.hpp"
 #include "stream_chunk.hpp"
 #include "stream_geometry.hpp"
 #include "stream_lattice.hpp"
@@ -15,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 namespace kilobragg::io {
@@ -32,8 +35,8 @@ struct Entry {
   bool timed_out;
 };
 
-/// A detector with the beam's direction: what one stream can hold.
-using Geometry = std::tuple<const models::Detector*, double, double, double>;
+/// A detector (by number) with the beam's direction: what one stream can hold.
+using Geometry = std::tuple<std::size_t, double, double, double>;
 
 /// All images of the shards in the order of the stream.
 class StreamIndex {
@@ -80,11 +83,23 @@ private:
     return sources_.try_emplace({source.path, source.dataset}, next).first->second;
   }
 
+  /// A stream has no word for the attenuation in sensors, in which files of one detector differ.
+  std::size_t detector_of(const StillResult& head) {
+    const auto known = numbers_.find(head.detector.get());
+    if (known != numbers_.end()) return known->second;
+    models::Detector bare = *head.detector;
+    take_attenuation(bare);
+    const std::size_t number =
+        detectors_.try_emplace(detector_to_json(bare).dump(), detectors_.size()).first->second;
+    numbers_.emplace(head.detector.get(), number);
+    return number;
+  }
+
   std::uint16_t geometry_of(const StillResult& head) {
     const Vec3& d = head.beam.direction;
     const auto next = static_cast<std::uint16_t>(geometries_.size());
     const std::uint16_t number =
-        geometries_.try_emplace({head.detector.get(), d.x, d.y, d.z}, next).first->second;
+        geometries_.try_emplace({detector_of(head), d.x, d.y, d.z}, next).first->second;
     constexpr std::size_t most = 16;
     core::require(geometries_.size() <= most,
                   "the images have more than {} geometries (a stream holds one, up to {} streams "
@@ -115,6 +130,8 @@ private:
   std::vector<std::uint32_t> open_;
   std::vector<Entry> entries_;
   std::map<std::pair<std::string, std::string>, std::uint32_t> sources_;
+  std::map<std::string, std::size_t> detectors_; ///< numbers by what a stream says of them
+  std::unordered_map<const models::Detector*, std::size_t> numbers_;
   std::map<Geometry, std::uint16_t> geometries_;
   std::size_t left_out_ = 0;
 };

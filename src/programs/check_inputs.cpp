@@ -80,7 +80,7 @@ private:
   void look_at(const io::FrameSource& source) {
     auto reader = io::open_images(source.path, source.dataset, options_.input.image_search());
     if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
-    const auto beam = adjusted_beam(reader->beam(0), options_);
+    const auto beam = first_beam(*reader);
     const auto header = reader->detector();
     const auto wrong = geometry_problems(*header, beam);
     for (const auto& text : wrong) problem(fmt::format("{}: {}", source.path, text));
@@ -91,6 +91,15 @@ private:
       note_wavelengths(*reader, source, group);
     }
     read_a_frame(*reader, source);
+  }
+
+  /// Of the first frame with a wavelength, or of the first frame.
+  models::Beam first_beam(const io::ImageReader& reader) const {
+    for (std::int64_t frame = 0; frame < reader.frame_count(); ++frame) {
+      auto beam = adjusted_beam(reader.beam(frame), options_);
+      if (std::isfinite(beam.wavelength) && beam.wavelength > 0) return beam;
+    }
+    return adjusted_beam(reader.beam(0), options_);
   }
 
   GeometryGroup& group_of(std::shared_ptr<const models::Detector> detector,

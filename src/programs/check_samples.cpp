@@ -71,7 +71,10 @@ public:
     pipeline::StillInput input;
     input.source = reader_->source(event.frame);
     input.beam = adjusted_beam(reader_->beam(event.frame), options_);
-    input.detector = adjusted_detector(reader_->detector(), reader_->beam(0), options_);
+    core::require(std::isfinite(input.beam.wavelength) && input.beam.wavelength > 0,
+                  "frame {} of {} has the wavelength {} (it must be positive)", event.frame,
+                  input.source.path, input.beam.wavelength);
+    input.detector = adjusted_detector(reader_->detector_of(event.frame), input.beam, options_);
     reader_->read_into(event.frame, image_);
     const double read_seconds = seconds_since(start);
     input.spotfinder_mask = masked(options_.spotfinder_mask);

@@ -68,8 +68,19 @@ EventProcessor::Open& EventProcessor::open(const std::shared_ptr<const SourceInf
   core::require(info->geometry->mask_problem.empty(), "{}", info->geometry->mask_problem);
   auto reader = io::open_described({info->geometry->description, info->description});
   if (open_.size() >= remembered_sources) open_.pop_back();
-  open_.push_front({info, std::move(reader), nullptr});
+  open_.push_front({info, std::move(reader), nullptr, nullptr, {}});
   return open_.front();
+}
+
+std::shared_ptr<const models::Detector>
+EventProcessor::detector_of(Open& open, const Task& task, const models::Beam& beam) const {
+  auto own = open.reader->detector_of(task.event.frame);
+  if (own != open.own || !(beam.direction == open.direction)) {
+    open.adjusted = adjusted_detector(own, beam, options_);
+    open.own = std::move(own);
+    open.direction = beam.direction;
+  }
+  return open.adjusted;
 }
 
 models::Beam EventProcessor::beam_of(const Open& open, const Task& task) const {
@@ -78,7 +89,7 @@ models::Beam EventProcessor::beam_of(const Open& open, const Task& task) const {
   if (!std::isnan(shot.flux)) beam.flux = shot.flux;
   if (!std::isnan(shot.wavelength)) beam.wavelength = shot.wavelength;
   beam = adjusted_beam(std::move(beam), options_);
-  core::require(beam.wavelength > 0,
+  core::require(std::isfinite(beam.wavelength) && beam.wavelength > 0,
                 "frame {} of {} has the wavelength {} (it must be positive) give "
                 "geometry.beam.wavelength?",
                 task.event.frame, task.source->path, beam.wavelength);
@@ -108,12 +119,9 @@ TaskResult EventProcessor::read_and_process(const Task& task, std::atomic<bool>&
     const LibraryPass pass;
     const Reading now(reading);
     Open& source = open(task.source);
-    if (!source.detector)
-      source.detector =
-          adjusted_detector(source.reader->detector(), source.reader->beam(0), options_);
     input.source = source.reader->source(task.event.frame);
     input.beam = beam_of(source, task);
-    input.detector = source.detector;
+    input.detector = detector_of(source, task, input.beam);
     source.reader->read_at(task.event.frame, image_, ranges);
   }
   const auto& geometry = *task.source->geometry;

@@ -46,7 +46,9 @@ private:
   struct Open {
     std::shared_ptr<const SourceInfo> info;
     std::unique_ptr<io::ImageReader> reader;
-    std::shared_ptr<const models::Detector> detector; ///< as the options want it
+    /// The detector of the last frame, and as the options want it for this direction of the beam.
+    std::shared_ptr<const models::Detector> own, adjusted;
+    Vec3 direction;
   };
   /// A lookup.mask joined with the mask of the images; made once for images with the same mask.
   struct JoinedMask {
@@ -56,6 +58,8 @@ private:
   TaskResult read_and_process(const Task& task, std::atomic<bool>& reading,
                               const std::function<void(const std::string&)>& step);
   Open& open(const std::shared_ptr<const SourceInfo>& info);
+  std::shared_ptr<const models::Detector> detector_of(Open& open, const Task& task,
+                                                      const models::Beam& beam) const;
   models::Beam beam_of(const Open& open, const Task& task) const;
   std::shared_ptr<const models::PixelMask> mask(JoinedMask& joined, const SourceInfo& source,
                                                 const std::string& packed) const;

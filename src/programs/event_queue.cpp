@@ -42,6 +42,11 @@ bool is_sampled(std::size_t position, int percent) {
   return position % (100 / divisor) < std::size_t(percent) / divisor;
 }
 
+/// What decides whether a lookup mask fits.
+std::pair<std::size_t, std::size_t> image_size(const models::ImageLayout& layout) {
+  return {layout.size, layout.panels.empty() ? 0 : layout.panels[0].stride};
+}
+
 /// A lookup.mask as bytes to send, for images of one layout.
 std::string packed_lookup_mask(const std::string& name, const models::ImageLayout& layout) {
   return name.empty() ? "" : io::pack_mask(*io::read_lookup_mask(name, layout));
@@ -141,10 +146,11 @@ bool EventQueue::take_new_events() {
   }
   for (; looked_at_ < index_.events.size(); ++looked_at_) {
     const io::Event& event = index_.events[looked_at_];
-    if (done_.size() != 0 && !index_.sources[event.source].expt.empty() && !describe(event.source))
-      return false;
+    // Before selects(), which counts each event that it is asked for.
+    const auto done = is_done(event);
+    if (!done) return false;
     if (!selects(event)) continue;
-    if (is_done(event)) {
+    if (*done) {
       ++already_done_;
       continue;
     }
@@ -171,15 +177,23 @@ bool EventQueue::selects(const io::Event& event) {
   return !most || selected_ + std::size_t(already_done_) < std::size_t(*most);
 }
 
-bool EventQueue::is_done(const io::Event& event) {
+std::optional<bool> EventQueue::is_done(const io::Event& event) {
   if (done_.size() == 0) return false;
   const auto& source = index_.sources[event.source];
-  if (source.expt.empty()) return done_.has(absolute(source.path), source.dataset, event.frame);
-  // The images of an .expt are recorded under their own names.
-  const Described& described = *describe(event.source);
-  if (!described.reader) return done_.has(absolute(source.path), source.dataset, event.frame);
-  const models::ImageSource image = described.reader->source(event.frame);
-  return done_.has(image.path, image.dataset, image.frame);
+  if (done_.has(absolute(source.path), source.dataset, event.frame)) return true;
+  if (source.expt.empty()) return false;
+  // The images of an .expt are recorded under their own names; above are those never read.
+  const Described* described = describe(event.source);
+  if (described == nullptr) return std::nullopt;
+  if (!described->reader) return false;
+  const auto pass = LibraryPass::if_free();
+  if (!pass) return std::nullopt;
+  try {
+    const models::ImageSource image = described->reader->source(event.frame);
+    return done_.has(image.path, image.dataset, image.frame);
+  } catch (const core::Error&) {
+    return false; // who reads it says why it cannot be opened
+  }
 }
 
 void EventQueue::require_tags() const {
@@ -225,13 +239,14 @@ EventQueue::Described* EventQueue::describe(std::uint32_t source) {
     if (reference_) reader = io::replace_geometry(std::move(reader), *reference_);
     io::ImageDescription description = reader->describe();
     const std::string before = done_.content_id(absolute(from.path), from.dataset);
-    core::require(before.empty() || before == reader->content_id(),
-                  "{} is not the file that the results are of (its content id is {}, theirs {}) "
-                  "process it into another folder?",
-                  from.path, reader->content_id(), before);
-    info.geometry = shared_geometry(description.geometry, *reader->layout());
+    if (!before.empty() && before != reader->content_id())
+      core::fail("{} is not the file that the results are of (its content id is {}, theirs {}) "
+                 "process it into another folder?",
+                 from.path, reader->content_id(), before);
+    info.geometry = shared_geometry(description.geometry, *reader);
     info.description = std::move(description.source);
-    if (single) single_geometry_ = info.geometry;
+    // A lookup mask that does not fit this image may fit the next.
+    if (single && info.geometry->mask_problem.empty()) single_geometry_ = info.geometry;
     described.reader = std::move(reader);
   } catch (const core::Error& error) {
     info.problem = error.what();
@@ -241,21 +256,38 @@ EventQueue::Described* EventQueue::describe(std::uint32_t source) {
   return &described_.front();
 }
 
-std::shared_ptr<const SharedGeometry>
-EventQueue::shared_geometry(const std::string& description, const models::ImageLayout& layout) {
-  for (const auto& known : geometries_)
-    if (known->description == description) return known;
-  SharedGeometry geometry;
-  geometry.id = static_cast<std::uint32_t>(geometries_.size());
-  geometry.description = description;
+const EventQueue::LookupMasks& EventQueue::lookup_masks(const models::ImageLayout& layout) {
+  const auto [at, is_new] = masks_.try_emplace(image_size(layout));
+  if (!is_new) return at->second;
+  LookupMasks& masks = at->second;
   try {
-    geometry.spotfinder_mask = packed_lookup_mask(options_.spotfinder_mask, layout);
-    geometry.integration_mask = packed_lookup_mask(options_.integration_mask, layout);
+    masks.spotfinder = packed_lookup_mask(options_.spotfinder_mask, layout);
+    masks.integration = packed_lookup_mask(options_.integration_mask, layout);
   } catch (const core::Error& error) {
-    geometry.mask_problem = error.what();
+    masks.problem = error.what();
   }
-  geometries_.push_back(std::make_shared<const SharedGeometry>(std::move(geometry)));
-  return geometries_.back();
+  return masks;
+}
+
+std::shared_ptr<const SharedGeometry> EventQueue::shared_geometry(const std::string& description,
+                                                                  const io::ImageReader& reader) {
+  // Without masks the layout does not matter: an .expt would open an image for it.
+  const bool masked = !options_.spotfinder_mask.empty() || !options_.integration_mask.empty();
+  const auto layout = masked ? reader.layout() : nullptr;
+  const ImageSize size = masked ? image_size(*layout) : ImageSize();
+  const auto known = geometries_.find({size, description});
+  if (known != geometries_.end()) return known->second;
+  auto geometry = std::make_shared<SharedGeometry>();
+  geometry->id = static_cast<std::uint32_t>(geometries_.size());
+  geometry->description = description;
+  if (masked) {
+    const LookupMasks& masks = lookup_masks(*layout);
+    geometry->spotfinder_mask = masks.spotfinder;
+    geometry->integration_mask = masks.integration;
+    geometry->mask_problem = masks.problem;
+  }
+  geometries_.emplace(std::pair(size, std::string_view(geometry->description)), geometry);
+  return geometry;
 }
 
 BatchEvent EventQueue::batch_event(std::int64_t number, const Described& described) const {

@@ -16,8 +16,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace kilobragg::programs {
@@ -98,14 +100,21 @@ private:
     std::unique_ptr<io::ImageReader> reader; ///< null with a problem
     std::shared_ptr<const SourceInfo> info;
   };
+  /// lookup.mask options for images of one size, packed.
+  struct LookupMasks {
+    std::string spotfinder, integration, problem;
+  };
+  using ImageSize = std::pair<std::size_t, std::size_t>; ///< pixels, of which so many are a row
   /// False if the libraries were needed and in use.
   bool take_new_events();
   bool selects(const io::Event& event);
-  bool is_done(const io::Event& event);
+  /// None while another thread uses the libraries.
+  std::optional<bool> is_done(const io::Event& event);
   /// Null while another thread uses the libraries.
   Described* describe(std::uint32_t source);
   std::shared_ptr<const SharedGeometry> shared_geometry(const std::string& description,
-                                                        const models::ImageLayout& layout);
+                                                        const io::ImageReader& reader);
+  const LookupMasks& lookup_masks(const models::ImageLayout& layout);
   BatchEvent batch_event(std::int64_t number, const Described& described) const;
   void note_receiver(int rank, Batch& batch, const Described& described);
 
@@ -124,7 +133,10 @@ private:
   bool growing_ = true;
   std::deque<std::int64_t> waiting_; ///< event numbers to hand out, in order
   std::list<Described> described_;   ///< the last used first
-  std::vector<std::shared_ptr<const SharedGeometry>> geometries_;
+  std::map<ImageSize, LookupMasks> masks_;
+  /// By description and the size of images where there are lookup masks.
+  std::map<std::pair<ImageSize, std::string_view>, std::shared_ptr<const SharedGeometry>>
+      geometries_;
   /// Of the first single image (CBF): the others are not opened here, for header and pixels are one.
   std::shared_ptr<const SharedGeometry> single_geometry_;
   struct Receiver {

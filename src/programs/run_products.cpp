@@ -30,9 +30,13 @@ void write_stream(const StillsOptions& options, const std::vector<std::string>& 
   io::StreamOptions stream;
   if (options.has_cell) stream.unit_cell = options.still.indexing.unit_cell;
   if (options.has_space_group) stream.space_group = options.still.indexing.space_group;
-  const auto written = io::write_stream(shards, options.output.stream, stream);
-  core::log_info("Wrote {} crystals of {} images to {}", written.crystals, written.images,
-                 fmt::join(written.files, ", "));
+  try {
+    const auto written = io::write_stream(shards, options.output.stream, stream);
+    core::log_info("Wrote {} crystals of {} images to {}", written.crystals, written.images,
+                   fmt::join(written.files, ", "));
+  } catch (const core::Error& error) {
+    core::log_warning("there is no stream ({})", error.what());
+  }
 }
 
 void write_report(const OutputOptions& output, const std::string& directory, bool pictures) {

@@ -215,6 +215,43 @@ TEST_F(Index, ExperimentListsGiveTheirImagesWithTheirModels) {
   EXPECT_EQ(reader->source(1).content_id, open_images(image)->content_id());
 }
 
+/// The sensor's attenuation follows the wavelength of each file: a list of several has several
+/// detectors. DIALS moves them one by one, too.
+TEST_F(Index, EachImageOfAListHasItsOwnDetector) {
+  std::vector<models::Experiment> experiments;
+  for (const char* name : {"a.h5", "b.h5"}) {
+    experiments.push_back(some_experiments(run(name, 4))[0]);
+    auto detector = std::make_shared<models::Detector>(*experiments.back().detector);
+    detector->panels[0].mu = double(experiments.size());
+    detector->panels[0].frame.origin.z -= double(experiments.size());
+    experiments.back().detector = detector;
+  }
+  write_experiments(experiments, folder_ / "list.expt");
+  const auto reader = open_images(folder_ / "list.expt");
+  ASSERT_EQ(reader->frame_count(), 2);
+  const auto described = open_described(reader->describe());
+  for (std::int64_t i : {0, 1}) {
+    const models::Panel& wanted = experiments[std::size_t(i)].detector->panels[0];
+    for (const auto* of : {reader.get(), described.get()}) {
+      EXPECT_EQ(of->detector_of(i)->panels[0].mu, wanted.mu);
+      EXPECT_NEAR(of->detector_of(i)->panels[0].frame.origin.z, wanted.frame.origin.z, 1e-9);
+    }
+    EXPECT_EQ(reader->read(i).value(0), 600);
+  }
+}
+
+TEST_F(Index, AListHasALayoutWithoutItsFirstImage) {
+  std::vector<models::Experiment> experiments;
+  for (const char* name : {"a.h5", "b.h5"})
+    experiments.push_back(some_experiments(run(name, 4))[0]);
+  write_experiments(experiments, folder_ / "list.expt");
+  std::filesystem::remove(folder_ / "a.h5");
+  const auto reader = open_images(folder_ / "list.expt");
+  EXPECT_EQ(reader->layout()->size, 600u);
+  std::filesystem::remove(folder_ / "b.h5");
+  EXPECT_THROW(open_images(folder_ / "list.expt")->layout(), core::Error);
+}
+
 TEST_F(Index, ExperimentListsFindImagesThatMovedWithThem) {
   run("run.h5", 4);
   write_experiments(some_experiments(folder_ / "run.h5"), folder_ / "list.expt");

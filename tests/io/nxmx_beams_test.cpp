@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 
 namespace kilobragg::io {
@@ -44,6 +45,27 @@ TEST_F(NxmxBeams, OnePerFrame) {
   EXPECT_EQ(reader->beam(1).wavelength, 1.31);
   EXPECT_TRUE(reader->beam(1).spectrum.empty());
   EXPECT_EQ(reader->beam(0).direction, (Vec3{0, 0, 1}));
+}
+
+/// Shots without a value: their own frames are lost, not the file.
+TEST_F(NxmxBeams, FramesWithoutAWavelengthHarmNoOther) {
+  const auto file = start();
+  with_units(*file, "incident_wavelength", {0, std::nan(""), 1.32}, {3}, "angstrom");
+  hdf5::write_text(file->id(), NxmxFile::in_detector("sensor_material"), "Si");
+  file->number(NxmxFile::in_detector("sensor_thickness"), 0.45, "mm");
+  file->close();
+  const auto reader = open_images(path_);
+  EXPECT_EQ(reader->beam(0).wavelength, 0);
+  EXPECT_EQ(reader->beam(2).wavelength, 1.32);
+  const double mu = reader->detector()->panels[0].mu;
+  EXPECT_GT(mu, 0);
+  const auto described = open_described(reader->describe());
+  EXPECT_EQ(described->detector()->panels[0].mu, mu);
+  EXPECT_EQ(described->beam(0).wavelength, 0);
+  // Not NaN, which would mean that the description has the value.
+  EXPECT_EQ(reader->shot(0).wavelength, 0);
+  EXPECT_EQ(reader->shot(1).wavelength, 0);
+  EXPECT_EQ(reader->shot(2).wavelength, 1.32);
 }
 
 TEST_F(NxmxBeams, SpectrumWithOneSetOfWeights) {

@@ -273,6 +273,23 @@ TEST(Stream, EachGeometryHasAStreamOfItsOwn) {
   EXPECT_NEAR(ParsedStream(core::read_text_file(folder / "x_2.stream")).geometry.clen, 0.1, 1e-9);
 }
 
+/// The attenuation in the sensor follows the wavelength with which each file begins.
+TEST(Stream, SensorsThatStopMoreOrLessAreOneGeometry) {
+  const testing::TemporaryFolder folder;
+  std::vector<StillResult> images;
+  for (int i = 0; i < 20; ++i) {
+    auto detector = std::make_shared<models::Detector>(*sample_detector());
+    for (auto& panel : detector->panels) {
+      panel.mu = 3 + 0.01 * i;
+      panel.parallax = models::Parallax{panel.mu, 0.3};
+    }
+    images.push_back(sample_still(i, detector));
+  }
+  write_shard(folder / "a.shard", images);
+  EXPECT_EQ(write_stream({folder / "a.shard"}, folder / "x.stream", {}).files.size(), 1u);
+  EXPECT_EQ(ParsedStream(core::read_text_file(folder / "x.stream")).chunks.size(), 20u);
+}
+
 TEST(Stream, NotOneFilePerImage) {
   const testing::TemporaryFolder folder;
   std::vector<StillResult> images;

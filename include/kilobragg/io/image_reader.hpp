@@ -19,12 +19,19 @@ class ImageReader {
 public:
   virtual ~ImageReader() = default;
   virtual std::int64_t frame_count() const = 0;
-  /// Geometry, the same for every frame. Throws core::Error if the file has none: it can still be
-  /// read with a geometry from elsewhere (replace_geometry).
+  /// Geometry, of the first frame where each has its own (.expt). Throws core::Error if the file has
+  /// none: it can still be read with a geometry from elsewhere (replace_geometry).
   virtual std::shared_ptr<const models::Detector> detector() const = 0;
-  /// Where the panels lie in the buffer of a frame, in the order of detector().
+  /// Geometry of one frame; frames with the same share it.
+  virtual std::shared_ptr<const models::Detector> detector_of(std::int64_t frame) const {
+    static_cast<void>(frame);
+    return detector();
+  }
+  /// Where the panels lie in the buffer of a frame, in the order of detector(); of the first frame
+  /// that can be opened where frames lie in several files (.expt).
   virtual std::shared_ptr<const models::ImageLayout> layout() const = 0;
-  /// Beam of one frame with its wavelength and spectrum.
+  /// Beam of one frame with its wavelength and spectrum. The wavelength of a shot for which the file
+  /// has no value is not positive (0, NaN) or infinite.
   virtual models::Beam beam(std::int64_t frame) const = 0;
   /// Pixels of one frame, decoded, with layout and static mask, into an image whose buffer is used
   /// again where it fits. `ranges`: where the frame's stored bytes lie. If given they are read from
