@@ -64,14 +64,16 @@ void RunMonitor::tick(const EventQueue& queue) {
 
 void RunMonitor::note_inputs(const EventQueue& queue) {
   const auto& sources = queue.index().sources;
-  if (!ledger_ || inputs_told_ == sources.size()) return;
+  const std::int64_t images = queue.known() + queue.already_done();
+  if (!ledger_ || (inputs_told_ == sources.size() && images_told_ == images)) return;
   std::vector<report::InputRow> rows;
   for (; inputs_told_ < sources.size(); ++inputs_told_) {
     const auto& source = sources[inputs_told_];
     rows.push_back({source.path, source.dataset, source.frames, "",
                     queue.problem(static_cast<std::uint32_t>(inputs_told_))});
   }
-  ledger_->add_inputs(std::move(rows), queue.known() + queue.already_done());
+  images_told_ = images;
+  ledger_->add_inputs(std::move(rows), images);
 }
 
 void RunMonitor::finish(report::SessionState state, const std::vector<std::string>& shards) {

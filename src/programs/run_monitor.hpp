@@ -45,6 +45,7 @@ private:
   report::Progress progress_;
   std::optional<report::LiveLedger> ledger_;
   std::size_t inputs_told_ = 0;
+  std::int64_t images_told_ = -1; ///< of the inputs, which can be counted after they are found
 };
 
 } // namespace kilobragg::programs
