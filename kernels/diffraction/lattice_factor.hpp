@@ -1,7 +1,7 @@
 // Shape of a Bragg peak: Gaussian lattice factor, and how mosaic spread widens it in closed form.
 #pragma once
 
-#include "kernels/geometry/mat3.hpp"
+#include "kernels/diffraction/crystal_shapes.hpp"
 
 namespace kilobragg::diffraction {
 
@@ -19,6 +19,11 @@ KOKKOS_FUNCTION inline double gauss_lattice_factor_squared(const Mat3& size, con
 /// The same peak as a Gaussian in dh: covariance (4 kappa N^T N)^-1.
 KOKKOS_FUNCTION inline Mat3 lattice_covariance(const Mat3& size) {
   return (1 / (4 * gauss_kappa)) * inverse(transpose(size) * size);
+}
+
+/// What stands for the covariance of a tophat: dh^T S^-1 dh = 1 at its edge.
+KOKKOS_FUNCTION inline Mat3 tophat_covariance(const Mat3& size) {
+  return tophat_radius2 * inverse(transpose(size) * size);
 }
 
 /// Covariance in reciprocal space (1/angstrom^2) of a covariance in Miller index units; A maps h to q.
@@ -49,12 +54,15 @@ struct LatticeShape {
   double det = 0;     ///< determinant of `covariance`
 };
 
-KOKKOS_FUNCTION inline LatticeShape make_lattice_shape(const Mat3& a_matrix, const Mat3& size,
-                                                       const Mat3& rotation) {
+/// Of a Gaussian or tophat block (the others have no end); `rotation` only of a Gaussian one.
+KOKKOS_FUNCTION inline LatticeShape
+make_lattice_shape(const Mat3& a_matrix, const BlockShape& block, const Mat3& rotation) {
   LatticeShape shape;
-  shape.covariance = to_reciprocal_space(a_matrix, lattice_covariance(size));
+  const Mat3 covariance = block.shape == CrystalShape::Tophat ? tophat_covariance(block.size)
+                                                              : lattice_covariance(block.size);
+  shape.covariance = to_reciprocal_space(a_matrix, (1 / block.fudge) * covariance);
   shape.rotation = rotation;
-  shape.volume2 = determinant(size) * determinant(size);
+  shape.volume2 = block.volume2;
   shape.det = determinant(shape.covariance);
   return shape;
 }

@@ -2,14 +2,9 @@
 #pragma once
 
 #include "kernels/diffraction/lattice_factor.hpp"
+#include "kernels/diffraction/pixel_grid.hpp"
 
 namespace kilobragg::diffraction {
-
-/// A panel as an affine map: centre of pixel (x, y) at origin + (x + 1/2) fast + (y + 1/2) slow (mm).
-struct PanelGrid {
-  Vec3 origin, fast, slow; ///< fast and slow have the length of one pixel (mm)
-  int width = 0, height = 0;
-};
 
 /// One channel of the beam: k0 / lambda (1/angstrom) and lambda (angstrom).
 struct Channel {
@@ -73,26 +68,6 @@ KOKKOS_FUNCTION inline PixelBox spot_box(const EwaldCut& cut, double chi2_left,
   if (!range(panel.fast, panel.width, box.x0, box.x1)) return {};
   if (!range(panel.slow, panel.height, box.y0, box.y1)) return {};
   return box;
-}
-
-/// Mean over oversample^2 points of pixel (x, y) of exp(-chi^2 / 2), zero beyond chi2_max: the shape
-/// of the peak without its height.
-KOKKOS_FUNCTION inline double pixel_mean(const PeakShape& peak, const Channel& channel,
-                                         const PanelGrid& panel, int x, int y, int oversample,
-                                         double chi2_max) {
-  const double step = 1.0 / oversample;
-  const Vec3 fixed = channel.s0 + peak.centre;
-  double sum = 0;
-  for (int j = 0; j < oversample; ++j) {
-    const Vec3 row = panel.origin + (y + (j + 0.5) * step) * panel.slow;
-    for (int i = 0; i < oversample; ++i) {
-      const Vec3 at = row + (x + (i + 0.5) * step) * panel.fast;
-      const Vec3 dq = at * (1 / (channel.wavelength * norm(at))) - fixed;
-      const double chi2 = quadratic_form(peak.inverse_covariance, dq);
-      if (chi2 < chi2_max) sum += std::exp(-0.5 * chi2);
-    }
-  }
-  return sum * step * step;
 }
 
 } // namespace kilobragg::diffraction

@@ -11,3 +11,5 @@ if(KILOBRAGG_DIALS_SHOW)
             -P ${CMAKE_CURRENT_LIST_DIR}/scripts/simulate_dials.cmake)
   set_tests_properties(data_simulate_dials PROPERTIES LABELS data TIMEOUT 300)
 endif()
+
+kilobragg_test(data_nanobragg_images SOURCES nanobragg_images_test.cpp ROOMS diffraction LABELS data)

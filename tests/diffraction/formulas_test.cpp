@@ -32,8 +32,9 @@ TEST(LatticeFactor, HasTheVolumeOfAParallelepipedCrystal) {
 
 TEST(PeakShape, WithoutMosaicSpreadIsTheLatticeFactor) {
   const Vec3 h{5, -3, 7};
-  const PeakShape peak =
-      make_peak_shape(make_lattice_shape(a_matrix, size, isotropic(0)), a_matrix * h);
+  const PeakShape peak = make_peak_shape(
+      make_lattice_shape(a_matrix, make_block_shape(CrystalShape::Gauss, size), isotropic(0)),
+      a_matrix * h);
   for (const Vec3 dh : {Vec3{0.01, 0, 0}, Vec3{0, 0.02, -0.01}, Vec3{-0.03, 0.01, 0.05}}) {
     const double expected = gauss_lattice_factor_squared(size, dh);
     EXPECT_NEAR(peak_value(peak, a_matrix * (h + dh)), expected, 1e-9 * expected);
@@ -52,7 +53,8 @@ TEST(PeakShape, MosaicSpreadAgreesWithExplicitBlocks) {
   const double sigma = 0.05 * 3.14159265 / 180;
   const auto blocks = reference::gaussian_blocks(25, sigma);
   const Vec3 h0{21, -13, 9}, centre = a_matrix * h0;
-  const LatticeShape lattice = make_lattice_shape(a_matrix, size, isotropic(sigma * sigma));
+  const LatticeShape lattice = make_lattice_shape(
+      a_matrix, make_block_shape(CrystalShape::Gauss, size), isotropic(sigma * sigma));
   const PeakShape peak = make_peak_shape(lattice, centre);
   EXPECT_LT(peak.height, 0.7 * lattice.volume2) << "the spread must matter for this test to test";
   const Vec3 across = unit(cross(centre, {0, 0, 1})), along = unit(centre);
@@ -76,8 +78,10 @@ TEST(PeakShape, AnisotropicSpreadWidensAcrossItsAxisAlone) {
 }
 
 TEST(PeakShape, SpreadKeepsTheIntegral) {
-  const LatticeShape sharp = make_lattice_shape(a_matrix, size, isotropic(0));
-  const LatticeShape wide = make_lattice_shape(a_matrix, size, isotropic(1e-6));
+  const LatticeShape sharp =
+      make_lattice_shape(a_matrix, make_block_shape(CrystalShape::Gauss, size), isotropic(0));
+  const LatticeShape wide =
+      make_lattice_shape(a_matrix, make_block_shape(CrystalShape::Gauss, size), isotropic(1e-6));
   const Vec3 q = a_matrix * Vec3{4, 5, 6};
   const auto integral = [&](const LatticeShape& lattice) {
     const PeakShape peak = make_peak_shape(lattice, q);
@@ -116,7 +120,8 @@ TEST(Capture, GrowsWithObliquity) {
 }
 
 TEST(EwaldCut, IsTheBrightestPointOfTheSphereAndItsWidth) {
-  const LatticeShape lattice = make_lattice_shape(a_matrix, size, isotropic(4e-7));
+  const LatticeShape lattice =
+      make_lattice_shape(a_matrix, make_block_shape(CrystalShape::Gauss, size), isotropic(4e-7));
   const PeakShape peak = make_peak_shape(lattice, a_matrix * Vec3{8, 3, -6});
   // Choose the beam so that the sphere misses the peak's centre by about one sigma.
   const Vec3 direction = unit({-0.2, 0.1, 1});

@@ -1,6 +1,8 @@
 // Images of crystals from a forward model: photons expected per pixel, and their counting noise.
 #pragma once
 
+#include "kernels/diffraction/crystal_shapes.hpp"
+
 #include "kilobragg/diffraction/reflections.hpp"
 #include "kilobragg/models/beam.hpp"
 #include "kilobragg/models/crystal.hpp"
@@ -17,29 +19,49 @@ namespace kilobragg::diffraction {
 /// One crystal in the beam.
 struct ShotLattice {
   models::Crystal crystal;
+  CrystalShape shape = CrystalShape::Gauss;
   Mat3 size = Mat3::identity(); ///< N: unit cells along a, b, c of a mosaic block
-  Mat3 rotation;                ///< covariance of the blocks' misorientation (rad^2)
+  double fudge = 1;             ///< see BlockShape
+  Mat3 rotation;                ///< covariance of the blocks' misorientation (rad^2), Gauss only
+  std::vector<Mat3> blocks;     ///< rotations of explicit blocks, over which the mean is taken
   double scale = 1;             ///< illuminated volume, relative
 };
 
-/// One exposure. Without a spectrum the beam is monochromatic; weights are normalised to sum 1.
+/// A direction from which a part of the beam comes, as Beam::direction.
+struct BeamDirection {
+  Vec3 direction;
+  double weight = 1;
+};
+
+/// One exposure. Without a spectrum the beam is monochromatic, without directions parallel; weights are
+/// normalised to sum 1.
 struct Shot {
   models::Beam beam;
+  std::vector<BeamDirection> divergence;
   std::vector<ShotLattice> lattices;
   double fluence = 1e28; ///< photons/m^2 times the number of mosaic blocks
   double background = 0; ///< mean over all pixels (photons)
 };
 
+/// Where in a pixel polarisation, solid angle and absorption are taken: they hardly change within it.
+enum class FactorPoint {
+  Centre,    ///< of the pixel at the sensor's surface; each layer absorbs its share
+  NanoBragg, ///< the first point; all layers count what the last one absorbs, as in nanoBragg
+};
+
 struct RenderParams {
   int oversample = 3;  ///< points per pixel and direction
+  int layers = 1;      ///< planes of the sensor that are hit, evenly spaced (parallax)
   double tail = 1e-6;  ///< a peak ends where it falls below this part of its height ...
   double floor = 1e-4; ///< ... or below this many photons per pixel, whichever comes first
+  FactorPoint factors = FactorPoint::Centre;
 };
 
 /// What a rendering cost.
 struct RenderCounts {
-  std::size_t peaks = 0;  ///< reflection, channel pairs that lit a panel
-  std::size_t pixels = 0; ///< pixels evaluated, once per such pair
+  std::size_t peaks = 0; ///< reflections that lit a panel, once per block and channel
+  std::size_t pixels =
+      0; ///< pixels evaluated, once per such peak (all shapes: per block and channel)
 };
 
 /// Renders shots on one detector. The beam given at construction fixes direction and polarisation.
@@ -53,8 +75,9 @@ public:
 
   std::size_t pixel_count() const;
   /// Adds the Bragg peaks of all lattices to `photons` (mean counts).
-  /// I = r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>(q_s), over every reflection whose
-  /// peak reaches the pixel; peaks are Gaussian, with mosaic spread in closed form.
+  /// I = r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>(q_s), the mean over blocks.
+  /// Gaussian and tophat peaks light the pixels that they reach. Square and round ones have no end, nor
+  /// have peaks of a few cells: there every pixel is evaluated, at the nearest lattice point.
   RenderCounts add_peaks(const Shot& shot, const ReflectionSphere& reflections,
                          std::span<float> photons) const;
   /// Adds scattering of liquid water, scaled to mean shot.background over the detector.

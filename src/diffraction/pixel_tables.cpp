@@ -1,0 +1,100 @@
+// Polarisation, solid angle, absorption and water of every pixel.
+#include "pixel_tables.hpp"
+
+#include "water.hpp"
+
+#include "kernels/diffraction/all_pixels.hpp"
+#include "kernels/diffraction/pixel_factors.hpp"
+
+#include "kilobragg/core/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kilobragg::diffraction {
+namespace {
+
+PanelGrid make_grid(const models::Panel& panel, int layers) {
+  PanelGrid grid;
+  grid.origin = panel.frame.origin;
+  grid.fast = panel.pixel_size[0] * panel.frame.fast;
+  grid.slow = panel.pixel_size[1] * panel.frame.slow;
+  grid.normal = unit(panel.normal());
+  if (dot(grid.normal, grid.origin) < 0) grid.normal = -grid.normal;
+  grid.width = panel.image_size[0];
+  grid.height = panel.image_size[1];
+  grid.mu = panel.mu;
+  grid.layer_step = panel.thickness / layers;
+  return grid;
+}
+
+PlacedPanel place(const PanelGrid& grid, std::size_t offset) {
+  const auto at = [&](double x, double y) {
+    return unit(grid.origin + x * grid.fast + y * grid.slow);
+  };
+  PlacedPanel panel{grid, offset, at(grid.width / 2.0, grid.height / 2.0), 1};
+  for (const double x : {0, grid.width})
+    for (const double y : {0, grid.height})
+      panel.cos_radius = std::min(panel.cos_radius, dot(panel.middle, at(x, y)));
+  return panel;
+}
+
+/// Calls visit(index, panel, x, y) for every pixel.
+template <typename Visit>
+void for_each_pixel(const std::vector<PlacedPanel>& panels, const Visit& visit) {
+  for (const PlacedPanel& panel : panels) {
+    std::size_t index = panel.offset;
+    for (int y = 0; y < panel.grid.height; ++y)
+      for (int x = 0; x < panel.grid.width; ++x) visit(index++, panel.grid, x, y);
+  }
+}
+
+/// Share of photons that a pixel's layers absorb, of those that `params` does not weigh one by one.
+double captured(const PanelGrid& panel, const RenderParams& params, const Vec3& at) {
+  if (panel.mu <= 0 || panel.layer_step <= 0) return 1;
+  const double thickness = panel.layer_step * params.layers;
+  if (params.layers == 1) return capture_fraction(unit(at), panel.normal, panel.mu, thickness);
+  if (params.factors == FactorPoint::Centre) return 1;
+  const int last = params.layers - 1;
+  const Vec3 hit = at + (last * panel.layer_step) * panel.normal;
+  return layer_share(panel, last, dot(unit(hit), panel.normal));
+}
+
+} // namespace
+
+PixelTables make_pixel_tables(const models::Detector& detector, const models::Beam& beam,
+                              const RenderParams& params) {
+  PixelTables tables;
+  for (const auto& panel : detector.panels) {
+    tables.panels.push_back(place(make_grid(panel, params.layers), tables.pixels));
+    tables.pixels += static_cast<std::size_t>(panel.image_size[0]) *
+                     static_cast<std::size_t>(panel.image_size[1]);
+  }
+  core::require(tables.pixels > 0, "detector has no pixels (nothing to render on)");
+  tables.factor.resize(tables.pixels);
+  tables.water.resize(tables.pixels);
+  const Vec3 k0 = -unit(beam.direction), n = unit(beam.polarization_normal), e = cross(n, k0);
+  const double point =
+      params.factors == FactorPoint::Centre ? 0.5 : point_offset(0, params.oversample);
+  double sum = 0;
+  for_each_pixel(tables.panels, [&](std::size_t index, const PanelGrid& panel, int x, int y) {
+    const Vec3 at = panel.origin + (x + point) * panel.fast + (y + point) * panel.slow;
+    const Vec3 k = unit(at);
+    const double value = polarisation_factor(k, e, n, beam.polarization_fraction) *
+                         solid_angle(at, panel.normal, norm(panel.fast) * norm(panel.slow)) *
+                         captured(panel, params, at);
+    const double stol = std::sqrt(std::max(0.0, (1 - dot(k, k0)) / 2)) / beam.wavelength;
+    tables.factor[index] = static_cast<float>(value);
+    tables.water[index] = static_cast<float>(value * water_f_squared(stol));
+    sum += static_cast<double>(tables.water[index]);
+  });
+  const auto scale = static_cast<float>(static_cast<double>(tables.pixels) / sum);
+  for (float& value : tables.water) value *= scale;
+  return tables;
+}
+
+PointGrid point_grid(const RenderParams& params) {
+  return {params.oversample, params.layers, params.factors == FactorPoint::Centre};
+}
+
+} // namespace kilobragg::diffraction
