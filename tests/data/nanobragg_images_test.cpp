@@ -30,7 +30,7 @@ TEST(NanoBraggImages, AgreeInEveryBrightPixel) {
     const std::string name = command.text("floatimage");
     if (command.has("mosaic_spread")) continue;
     SCOPED_TRACE(name);
-    const Renderer renderer(command.detector(), command.beam(), command.params());
+    const Renderer renderer(command.detector(), command.first_beam(), command.params());
     std::vector<float> ours(renderer.pixel_count());
     renderer.add_peaks(command.shot(), sphere, ours);
     const auto theirs = read_floats(folder / name);

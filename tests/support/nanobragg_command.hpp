@@ -90,6 +90,14 @@ public:
     return beam;
   }
 
+  /// The beam of the first source, which alone decides nanoBragg's polarisation.
+  models::Beam first_beam() const {
+    models::Beam first = beam();
+    if (const auto sources = divergence(); !sources.empty())
+      first.direction = sources.front().direction;
+    return first;
+  }
+
   diffraction::Shot shot() const {
     diffraction::Shot shot;
     shot.beam = beam();
