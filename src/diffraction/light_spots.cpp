@@ -5,7 +5,6 @@
 #include "kernels/diffraction/lit_rows.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace kilobragg::diffraction {
@@ -20,34 +19,56 @@ struct QuickTest {
   Vec3 k0;                  ///< unit, of the middle of the beam
   double divergence = 0;    ///< largest distance of another direction from it (rad)
   double shortest, longest; ///< wavelengths (angstrom)
-  double variance;          ///< largest variance of the peak without mosaic spread (1/angstrom^2)
-  double rotation;          ///< largest variance of misorientation (rad^2)
-  double reach2;
+  double radius;            ///< of the peak without mosaic spread, where it ends (1/angstrom)
+  double turn;              ///< largest misorientation, closed form and explicit blocks (rad)
 
   bool passes(const Vec3& q) const {
     const double q2 = norm2(q), along = dot(k0, q);
-    const double tolerance =
-        std::sqrt(1.1 * reach2 * (variance + rotation * q2)) + divergence * std::sqrt(q2);
+    const double tolerance = 1.1 * (radius + (turn + divergence) * std::sqrt(q2));
     const double low = 0.5 * shortest * q2 + along, high = 0.5 * longest * q2 + along;
     return low < tolerance && high > -tolerance;
   }
 };
 
+/// Angle of a rotation (rad): |R - 1|^2 = 4 (1 - cos).
+double angle_of(const Mat3& rotation) {
+  return std::acos(std::clamp((trace(rotation) - 1) / 2, -1.0, 1.0));
+}
+
 QuickTest make_quick_test(const std::vector<WeightedChannel>& channels, const LatticeShape& shape,
-                          double chi2_max) {
+                          const std::vector<Mat3>& blocks, double chi2_max) {
   QuickTest test{unit(channels.front().channel.s0),
                  0,
                  channels.front().channel.wavelength,
                  channels.front().channel.wavelength,
-                 trace(shape.covariance),
-                 trace(shape.rotation),
-                 chi2_max};
+                 std::sqrt(chi2_max * trace(shape.covariance)),
+                 std::sqrt(chi2_max * trace(shape.rotation))};
+  double largest = 0;
+  for (const Mat3& block : blocks) largest = std::max(largest, angle_of(block));
+  test.turn += largest;
   for (const auto& entry : channels) {
     test.divergence = std::max(test.divergence, norm(unit(entry.channel.s0) - test.k0));
     test.shortest = std::min(test.shortest, entry.channel.wavelength);
     test.longest = std::max(test.longest, entry.channel.wavelength);
   }
   return test;
+}
+
+/// A reflection near the sphere.
+struct Candidate {
+  Vec3 hkl;
+  double f_squared;
+};
+
+std::vector<Candidate> find_candidates(const ReflectionSphere& reflections, const Mat3& a_matrix,
+                                       const QuickTest& test) {
+  std::vector<Candidate> candidates;
+  for (std::size_t i = 0; i < reflections.size(); ++i) {
+    const auto& hkl = reflections.hkl[i];
+    const Vec3 h{double(hkl.h), double(hkl.k), double(hkl.l)};
+    if (test.passes(a_matrix * h)) candidates.push_back({h, reflections.f_squared[i]});
+  }
+  return candidates;
 }
 
 /// A peak in one channel, ready to be lit.
@@ -76,62 +97,48 @@ public:
     const double margin =
         lit.channel.wavelength * std::sqrt(lit.chi2_max * trace(lit.peak.covariance));
     for (const PlacedPanel& panel : tables_.panels) {
-      // cos(r + m) > cos r - m
-      const double pixel = norm(panel.grid.fast) + norm(panel.grid.slow);
-      if (dot(ray, panel.middle) < panel.cos_radius - margin - pixel / norm(panel.grid.origin))
-        continue;
+      if (dot(ray, panel.middle) < panel.cos_radius - margin) continue; // cos(r + m) > cos r - m
       const PixelBox box = spot_box(lit.cut, lit.chi2_max - lit.cut.chi2, panel.grid);
       if (box.empty()) continue;
       ++counts_.peaks;
       counts_.pixels += std::size_t(box.x1 - box.x0) * std::size_t(box.y1 - box.y0);
-      for (int y = box.y0; y < box.y1; ++y)
-        tophat_ ? light_row<true>(lit, panel, box, y) : light_row<false>(lit, panel, box, y);
+      for (int layer = 0; layer < points_.layers; ++layer)
+        tophat_ ? light_layer<true>(lit, panel, box, layer)
+                : light_layer<false>(lit, panel, box, layer);
     }
   }
   const RenderCounts& counts() const { return counts_; }
 
 private:
   template <bool tophat>
-  void light_row(const LitPeak& lit, const PlacedPanel& panel, const PixelBox& box, int y) {
-    sums_.assign(std::size_t(box.x1 - box.x0 + wide_count - 1) / wide_count, Wide{});
-    for (int layer = 0; layer < points_.layers; ++layer)
-      add_layer<tophat>(lit, panel, box, y, layer);
-    const double scale = lit.photons / (points_.oversample * points_.oversample);
-    const std::size_t row = panel.offset + std::size_t(y) * std::size_t(panel.grid.width);
-    for (int x = box.x0; x < box.x1; ++x) {
-      const int i = x - box.x0;
-      const double sum = sums_[std::size_t(i / wide_count)][i % wide_count];
-      photons_[row + std::size_t(x)] +=
-          static_cast<float>(scale * sum) * tables_.factor[row + std::size_t(x)];
+  void light_layer(const LitPeak& lit, const PlacedPanel& panel, const PixelBox& box, int layer) {
+    const PanelGrid& grid = panel.grid;
+    const PlaneOfChi2 plane =
+        plane_of_chi2(lit.peak, lit.channel, grid.origin + (layer * grid.layer_step) * grid.normal,
+                      grid.fast, grid.slow);
+    const int n = points_.oversample;
+    const bool weigh = points_.layers > 1 && points_.weigh_layers;
+    lines_.resize(std::size_t(n * n));
+    for (int y = box.y0; y < box.y1; ++y) {
+      for (int p = 0; p < n * n; ++p)
+        lines_[std::size_t(p)] =
+            line_of_chi2(plane, point_offset(p % n, n), y + point_offset(p / n, n));
+      for (int x = box.x0; x < box.x1; x += wide_count) {
+        const Wide columns = eight_ + static_cast<double>(x);
+        Wide sum{};
+        for (const LineOfChi2& line : lines_) sum += peak_height<tophat>(line.at(columns));
+        if (weigh) sum *= layer_share(grid, layer, cosine(grid, columns, y));
+        add(panel, x, std::min(box.x1, x + wide_count), y, (lit.photons / (n * n)) * sum);
+      }
     }
   }
 
-  template <bool tophat>
-  void add_layer(const LitPeak& lit, const PlacedPanel& panel, const PixelBox& box, int y,
-                 int layer) {
-    const PanelGrid& grid = panel.grid;
-    const Vec3 plane = grid.origin + (layer * grid.layer_step) * grid.normal;
-    const bool weigh = points_.layers > 1 && points_.weigh_layers;
-    std::array<LineOfChi2, 64> lines;
-    int count = 0;
-    const auto add_lines = [&] {
-      for (std::size_t g = 0; g < sums_.size(); ++g) {
-        const Wide x = eight_ + static_cast<double>(box.x0 + int(g) * wide_count);
-        Wide sum{};
-        for (int i = 0; i < count; ++i) sum += peak_height<tophat>(lines[std::size_t(i)].at(x));
-        if (weigh) sum *= layer_share(grid, layer, cosine(grid, x, y));
-        sums_[g] += sum;
-      }
-      count = 0;
-    };
-    for (int j = 0; j < points_.oversample; ++j)
-      for (int i = 0; i < points_.oversample; ++i) {
-        const Vec3 line = plane + (y + point_offset(j, points_.oversample)) * grid.slow +
-                          point_offset(i, points_.oversample) * grid.fast;
-        lines[std::size_t(count++)] = line_of_chi2(lit.peak, lit.channel, line, grid.fast);
-        if (count == int(lines.size())) add_lines();
-      }
-    add_lines();
+  void add(const PlacedPanel& panel, int x0, int x1, int y, const Wide& sum) {
+    const std::size_t first =
+        panel.offset + std::size_t(y) * std::size_t(panel.grid.width) + std::size_t(x0);
+    float* photons = photons_.data() + first;
+    const float* factor = tables_.factor.data() + first;
+    for (int i = 0; i < x1 - x0; ++i) photons[i] += static_cast<float>(sum[i]) * factor[i];
   }
 
   /// Of the rays to the middles of pixels with the panel's normal.
@@ -147,7 +154,7 @@ private:
   bool tophat_;
   std::span<float> photons_;
   Wide eight_{};
-  std::vector<Wide> sums_;
+  std::vector<LineOfChi2> lines_; ///< of the row in hand, one per point of a pixel
   RenderCounts counts_;
 };
 
@@ -178,22 +185,24 @@ RenderCounts light_spots(const PixelTables& tables, const RenderParams& params,
   if (blocks.empty()) blocks.push_back(Mat3::identity());
   const double per_block = per_f / static_cast<double>(blocks.size());
   const double largest = brightest(tables);
+  const double chi2_end = tophat ? 1 : -2 * std::log(params.tail);
+  const auto candidates = find_candidates(
+      reflections, lattice.crystal.a_matrix,
+      make_quick_test(channels,
+                      make_lattice_shape(lattice.crystal.a_matrix, block, lattice.rotation), blocks,
+                      chi2_end));
   SpotLight light(tables, params, tophat, photons);
   for (const Mat3& rotation : blocks) {
     const Mat3 a = rotation * lattice.crystal.a_matrix;
     const LatticeShape shape = make_lattice_shape(a, block, lattice.rotation);
-    const QuickTest test =
-        make_quick_test(channels, shape, tophat ? 1 : -2 * std::log(params.tail));
-    for (std::size_t i = 0; i < reflections.size(); ++i) {
-      const auto& hkl = reflections.hkl[i];
-      const Vec3 q = a * Vec3{double(hkl.h), double(hkl.k), double(hkl.l)};
-      if (!test.passes(q)) continue;
-      const PeakShape peak = make_peak_shape(shape, q);
+    for (const Candidate& candidate : candidates) {
+      const PeakShape peak = make_peak_shape(shape, a * candidate.hkl);
       for (const auto& [channel, weight] : channels) {
-        const double height = per_block * weight * reflections.f_squared[i] * peak.height;
+        const EwaldCut cut = cut_by_ewald_sphere(peak, channel);
+        if (cut.chi2 >= chi2_end) continue;
+        const double height = per_block * weight * candidate.f_squared * peak.height;
         const double tail = std::max(params.tail, params.floor / (height * largest));
         const double chi2_max = tophat ? 1 : -2 * std::log(tail);
-        const EwaldCut cut = cut_by_ewald_sphere(peak, channel);
         if (tail < 1 && cut.chi2 < chi2_max) light.light({peak, channel, cut, height, chi2_max});
       }
     }
