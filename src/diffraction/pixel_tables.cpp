@@ -12,9 +12,8 @@
 #include <cmath>
 
 namespace kilobragg::diffraction {
-namespace {
 
-PanelGrid make_grid(const models::Panel& panel, int layers) {
+PanelGrid make_panel_grid(const models::Panel& panel, int layers) {
   PanelGrid grid;
   grid.origin = panel.frame.origin;
   grid.fast = panel.pixel_size[0] * panel.frame.fast;
@@ -27,6 +26,8 @@ PanelGrid make_grid(const models::Panel& panel, int layers) {
   grid.layer_step = panel.thickness / layers;
   return grid;
 }
+
+namespace {
 
 PlacedPanel place(const PanelGrid& grid, std::size_t offset) {
   const auto at = [&](double x, double y) {
@@ -66,7 +67,7 @@ PixelTables make_pixel_tables(const models::Detector& detector, const models::Be
                               const RenderParams& params) {
   PixelTables tables;
   for (const auto& panel : detector.panels) {
-    tables.panels.push_back(place(make_grid(panel, params.layers), tables.pixels));
+    tables.panels.push_back(place(make_panel_grid(panel, params.layers), tables.pixels));
     tables.pixels += static_cast<std::size_t>(panel.image_size[0]) *
                      static_cast<std::size_t>(panel.image_size[1]);
   }

@@ -17,6 +17,9 @@ struct PlacedPanel {
   double cos_radius = 0; ///< of the cone about `middle`
 };
 
+/// As kernels see it; its sensor is `layers` thick.
+PanelGrid make_panel_grid(const models::Panel& panel, int layers);
+
 struct PixelTables {
   std::vector<PlacedPanel> panels;
   std::size_t pixels = 0;

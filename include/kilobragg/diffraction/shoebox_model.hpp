@@ -1,0 +1,64 @@
+// What the pixels of shoeboxes receive, and how that changes with every parameter of a shot.
+#pragma once
+
+#include "kernels/diffraction/pixel_moments.hpp"
+
+#include "kilobragg/diffraction/reflections.hpp"
+#include "kilobragg/diffraction/renderer.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace kilobragg::diffraction {
+
+/// Pixels x0 <= x < x1, y0 <= y < y1 of a panel.
+struct Shoebox {
+  int panel = 0, x0 = 0, x1 = 0, y0 = 0, y1 = 0;
+  std::size_t size() const { return std::size_t(x1 - x0) * std::size_t(y1 - y0); }
+};
+
+/// One parameter, as the derivatives of the shot's quantities with respect to it: any parameterisation
+/// of orientation, cell, block, detector and beam by the chain rule. Several may be set at once.
+struct ParameterDirection {
+  CrystalDirection crystal; ///< of lattice `lattice`
+  int lattice = 0;
+  Vec3 shift; ///< of panel `panel` (mm)
+  Vec3 turn;  ///< axis times rad: the panel turns about `pivot` (mm)
+  Vec3 pivot;
+  int panel = -1;                                     ///< -1 = all
+  double wavelength_offset = 0, wavelength_scale = 0; ///< lambda = offset + scale lambda0
+};
+
+/// A part of a pixel's intensity that one reflection gives; derivatives to its F are 2 photons / F.
+struct Contribution {
+  std::uint32_t pixel = 0;      ///< in the order of ShoeboxImage::photons
+  std::uint32_t reflection = 0; ///< in the ReflectionSphere
+  float photons = 0;
+};
+
+/// Pixels box after box, slow, fast.
+struct ShoeboxImage {
+  std::vector<double> photons;     ///< Bragg peaks, without background
+  std::vector<double> derivatives; ///< [parameter][pixel], photons per unit of the parameter
+  std::vector<Contribution> contributions; ///< by reflection, if asked for
+};
+
+struct ShoeboxOptions {
+  int oversample = 1;
+  double tail = 1e-8; ///< a peak ends where it falls below this part of its height
+  bool contributions = false;
+  double wavelength_offset = 0, wavelength_scale = 1; ///< lambda = offset + scale lambda0
+};
+
+/// The model of Renderer for Gaussian peaks (explicit blocks or mosaic spread in closed form), as
+/// r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>, with polarisation P, solid angle Omega and
+/// capture c taken at the middle of the pixel and derived with it. `beam` fixes the polarisation.
+/// Throws core::Error for other shapes, boxes beyond their panel, or directions of absent lattices.
+ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
+                             const Shot& shot, const ReflectionSphere& reflections,
+                             const std::vector<Shoebox>& boxes,
+                             const std::vector<ParameterDirection>& parameters,
+                             const ShoeboxOptions& options);
+
+} // namespace kilobragg::diffraction

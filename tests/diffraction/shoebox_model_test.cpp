@@ -1,0 +1,289 @@
+// Shoeboxes show what the renderer shows, and every derivative is that of finite differences.
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/diffraction/shoebox_model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace kilobragg::diffraction {
+namespace {
+
+constexpr double degree = 3.14159265358979 / 180;
+
+/// Two tilted panels at 60 mm with a sensor that does not absorb everything.
+models::Detector make_detector() {
+  models::Detector detector;
+  for (int i = 0; i < 2; ++i) {
+    models::Panel panel;
+    const Mat3 turn = rotation_about(unit({1, 1, 0.3}), (i == 0 ? 3 : -2) * degree);
+    panel.frame.fast = turn * Vec3{1, 0, 0};
+    panel.frame.slow = turn * Vec3{0, -1, 0};
+    panel.frame.origin = {i == 0 ? -31.0 : 1.0, 15.0, -60.0};
+    panel.pixel_size = {0.2, 0.21};
+    panel.image_size = {150, 140};
+    panel.mu = 3;
+    panel.thickness = 0.3;
+    detector.panels.push_back(panel);
+  }
+  return detector;
+}
+
+models::Beam make_beam() {
+  models::Beam beam;
+  beam.wavelength = 1.3;
+  beam.polarization_fraction = 0.9;
+  beam.spectrum = {{1.295, 1.3, 1.31}, {1, 3, 2}};
+  return beam;
+}
+
+ReflectionSphere make_reflections() {
+  structure_factors::Amplitudes amplitudes;
+  amplitudes.cell = {50, 50, 60, 90, 90, 90};
+  amplitudes.space_group = models::SpaceGroup("P43212");
+  amplitudes.hkl = amplitudes.space_group.unique_indices(amplitudes.cell, 2);
+  for (const auto& hkl : amplitudes.hkl)
+    amplitudes.f.push_back(100 + 7 * hkl.h + 13 * hkl.k + 29 * hkl.l);
+  return expand_to_sphere(amplitudes, 0);
+}
+
+/// Anisotropic in size and spread, and a second lattice.
+Shot make_shot() {
+  Shot shot;
+  shot.beam = make_beam();
+  shot.fluence = 1e24;
+  for (const double angle : {0.6, 1.1}) {
+    ShotLattice lattice;
+    lattice.crystal =
+        models::Crystal::from_cell({50, 50, 60, 90, 90, 90}, rotation_about(unit({1, 2, 3}), angle),
+                                   models::SpaceGroup("P43212"));
+    lattice.size = Mat3{{16, 1, 0.5, 1, 18, -0.7, 0.5, -0.7, 14}};
+    lattice.rotation = 1e-6 * Mat3{{4, 1, 0, 1, 5, 0.5, 0, 0.5, 3}};
+    lattice.scale = 2;
+    shot.lattices.push_back(lattice);
+  }
+  return shot;
+}
+
+struct Model {
+  models::Detector detector = make_detector();
+  Shot shot = make_shot();
+  ShoeboxOptions options{.oversample = 2, .tail = 1e-14};
+};
+
+const ReflectionSphere& reflections() {
+  static const ReflectionSphere sphere = make_reflections();
+  return sphere;
+}
+
+std::vector<float> render(const Model& model) {
+  const Renderer renderer(model.detector, make_beam(),
+                          {.oversample = model.options.oversample, .tail = 1e-14, .floor = 1e-30});
+  std::vector<float> image(renderer.pixel_count());
+  renderer.add_peaks(model.shot, reflections(), image);
+  return image;
+}
+
+/// Boxes of 11 x 9 pixels around the brightest pixels, apart from each other.
+std::vector<Shoebox> bright_boxes(std::size_t count) {
+  const Model model;
+  std::vector<float> image = render(model);
+  std::vector<Shoebox> boxes;
+  while (boxes.size() < count) {
+    const auto best = std::max_element(image.begin(), image.end()) - image.begin();
+    const int panel = int(best / (150 * 140)), x = int(best % 150), y = int(best / 150 % 140);
+    if (x >= 6 && x < 144 && y >= 5 && y < 135)
+      boxes.push_back({panel, x - 5, x + 6, y - 4, y + 5});
+    for (int j = std::max(0, y - 10); j < std::min(140, y + 11); ++j)
+      for (int i = std::max(0, x - 12); i < std::min(150, x + 13); ++i)
+        image[std::size_t(panel * 150 * 140 + j * 150 + i)] = 0;
+  }
+  return boxes;
+}
+
+const std::vector<Shoebox>& boxes() {
+  static const std::vector<Shoebox> found = bright_boxes(12);
+  return found;
+}
+
+ShoeboxImage evaluate(const Model& model, const std::vector<ParameterDirection>& parameters = {}) {
+  return model_shoeboxes(model.detector, make_beam(), model.shot, reflections(), boxes(),
+                         parameters, model.options);
+}
+
+/// The model with a parameter moved by `step`.
+Model moved(const ParameterDirection& p, double step) {
+  Model model;
+  ShotLattice& lattice = model.shot.lattices[std::size_t(p.lattice)];
+  lattice.crystal.a_matrix = lattice.crystal.a_matrix + step * p.crystal.a_matrix;
+  lattice.size = lattice.size + step * p.crystal.size;
+  lattice.rotation = lattice.rotation + step * p.crystal.rotation;
+  lattice.scale *= std::exp(step * p.crystal.log_scale);
+  for (int i = 0; i < 2; ++i) {
+    if (p.panel >= 0 && p.panel != i) continue;
+    auto& frame = model.detector.panels[std::size_t(i)].frame;
+    if (const double angle = norm(p.turn); angle > 0) {
+      const Mat3 turn = rotation_about(p.turn / angle, step * angle);
+      frame.origin = p.pivot + turn * (frame.origin - p.pivot);
+      frame.fast = turn * frame.fast;
+      frame.slow = turn * frame.slow;
+    }
+    frame.origin += step * p.shift;
+  }
+  model.options.wavelength_offset += step * p.wavelength_offset;
+  model.options.wavelength_scale += step * p.wavelength_scale;
+  return model;
+}
+
+/// Derivatives against central differences of fourth order with this step.
+void expect_differences(const ParameterDirection& p, double step) {
+  const ShoeboxImage image = evaluate(Model(), {p});
+  const auto at = [&](double factor) { return evaluate(moved(p, factor * step)).photons; };
+  const auto p1 = at(1), m1 = at(-1), p2 = at(2), m2 = at(-2);
+  double largest = 0;
+  for (const double d : image.derivatives) largest = std::max(largest, std::abs(d));
+  ASSERT_GT(largest, 0);
+  for (std::size_t i = 0; i < p1.size(); ++i)
+    EXPECT_NEAR(image.derivatives[i], (8 * (p1[i] - m1[i]) - (p2[i] - m2[i])) / (12 * step),
+                1e-6 * largest)
+        << i;
+}
+
+ParameterDirection of_crystal(const CrystalDirection& crystal, int lattice = 0) {
+  ParameterDirection p;
+  p.crystal = crystal;
+  p.lattice = lattice;
+  return p;
+}
+
+TEST(ShoeboxModel, ShowsWhatTheRendererShows) {
+  const Model model;
+  const auto whole = render(model);
+  const auto image = evaluate(model);
+  std::size_t i = 0;
+  double brightest = 0;
+  for (const Shoebox& box : boxes())
+    for (int y = box.y0; y < box.y1; ++y)
+      for (int x = box.x0; x < box.x1; ++x, ++i) {
+        const auto expected =
+            static_cast<double>(whole[std::size_t(box.panel * 150 * 140 + y * 150 + x)]);
+        EXPECT_NEAR(image.photons[i], expected, 1e-6 * expected + 1e-9);
+        brightest = std::max(brightest, expected);
+      }
+  EXPECT_EQ(i, image.photons.size());
+  EXPECT_GT(brightest, 30);
+}
+
+TEST(ShoeboxModel, RotationOfEitherLattice) {
+  const auto& a = make_shot().lattices;
+  for (int lattice = 0; lattice < 2; ++lattice)
+    for (const Mat3& generator :
+         {Mat3{{0, 0, 0, 0, 0, -1, 0, 1, 0}}, Mat3{{0, 0, 1, 0, 0, 0, -1, 0, 0}},
+          Mat3{{0, -1, 0, 1, 0, 0, 0, 0, 0}}})
+      expect_differences(
+          of_crystal({.a_matrix = generator * a[std::size_t(lattice)].crystal.a_matrix}, lattice),
+          2e-5);
+}
+
+TEST(ShoeboxModel, EveryElementOfTheOrientationMatrix) {
+  for (int i = 0; i < 9; ++i) {
+    CrystalDirection d;
+    d.a_matrix.m[i] = 1;
+    expect_differences(of_crystal(d), 4e-7);
+  }
+}
+
+TEST(ShoeboxModel, SizeOfBlocks) {
+  for (int i = 0; i < 3; ++i)
+    for (int j = i; j < 3; ++j) {
+      CrystalDirection d;
+      d.size(i, j) = d.size(j, i) = 1;
+      expect_differences(of_crystal(d), 5e-3);
+    }
+}
+
+TEST(ShoeboxModel, MosaicSpread) {
+  for (int i = 0; i < 3; ++i)
+    for (int j = i; j < 3; ++j) {
+      CrystalDirection d;
+      d.rotation(i, j) = d.rotation(j, i) = 1e-6;
+      expect_differences(of_crystal(d, 1), 2e-3);
+    }
+}
+
+TEST(ShoeboxModel, Scale) { expect_differences(of_crystal({.log_scale = 1}), 1e-3); }
+
+TEST(ShoeboxModel, ShiftsAndTurnsOfPanels) {
+  for (const int panel : {-1, 0, 1})
+    for (const Vec3& axis : {Vec3{1, 0, 0}, Vec3{0, 1, 0}, Vec3{0, 0, 1}}) {
+      ParameterDirection shift;
+      shift.panel = panel;
+      shift.shift = axis;
+      expect_differences(shift, 1e-3);
+      ParameterDirection turn;
+      turn.panel = panel;
+      turn.turn = axis;
+      turn.pivot = {3, -2, -55};
+      expect_differences(turn, 2e-5);
+    }
+}
+
+TEST(ShoeboxModel, Wavelength) {
+  ParameterDirection p;
+  p.wavelength_offset = 1;
+  expect_differences(p, 2e-5);
+  p.wavelength_offset = 0;
+  p.wavelength_scale = 1;
+  expect_differences(p, 2e-5);
+}
+
+TEST(ShoeboxModel, ExplicitBlocksMoveTogether) {
+  Model model;
+  model.shot.lattices.pop_back();
+  auto& lattice = model.shot.lattices[0];
+  lattice.rotation = {};
+  for (const double angle : {-0.003, 0.0, 0.004})
+    lattice.blocks.push_back(rotation_about(unit({1, -1, 2}), angle));
+  ParameterDirection p =
+      of_crystal({.a_matrix = Mat3{{0, -1, 0, 1, 0, 0, 0, 0, 0}} * lattice.crystal.a_matrix});
+  const auto derivatives = evaluate(model, {p}).derivatives;
+  const auto at = [&](double step) {
+    Model other = model;
+    auto& matrix = other.shot.lattices[0].crystal.a_matrix;
+    matrix = matrix + step * p.crystal.a_matrix;
+    return evaluate(other).photons;
+  };
+  const double step = 2e-5;
+  const auto p1 = at(step), m1 = at(-step), p2 = at(2 * step), m2 = at(-2 * step);
+  double largest = 0;
+  for (const double d : derivatives) largest = std::max(largest, std::abs(d));
+  ASSERT_GT(largest, 0);
+  for (std::size_t i = 0; i < derivatives.size(); ++i)
+    EXPECT_NEAR(derivatives[i], (8 * (p1[i] - m1[i]) - (p2[i] - m2[i])) / (12 * step),
+                1e-6 * largest);
+}
+
+TEST(ShoeboxModel, ContributionsAddUpToThePhotons) {
+  Model model;
+  model.options.contributions = true;
+  const auto image = evaluate(model);
+  std::vector<double> sums(image.photons.size());
+  for (const Contribution& c : image.contributions) sums[c.pixel] += static_cast<double>(c.photons);
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    EXPECT_NEAR(sums[i], image.photons[i], 1e-6 * image.photons[i] + 1e-12);
+}
+
+TEST(ShoeboxModel, RefusesWhatItCannotDo) {
+  Model model;
+  model.shot.lattices[0].shape = CrystalShape::Square;
+  EXPECT_THROW(evaluate(model), core::Error);
+  EXPECT_THROW(model_shoeboxes(make_detector(), make_beam(), make_shot(), reflections(),
+                               {{0, 145, 151, 0, 5}}, {}, {}),
+               core::Error);
+  EXPECT_THROW(evaluate(Model(), {of_crystal({}, 2)}), core::Error);
+}
+
+} // namespace
+} // namespace kilobragg::diffraction
