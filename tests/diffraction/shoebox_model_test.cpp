@@ -1,4 +1,6 @@
 // Shoeboxes show what the renderer shows, and every derivative is that of finite differences.
+#include "kernels/diffraction/pixel_factors.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/diffraction/shoebox_model.hpp"
 
@@ -263,6 +265,80 @@ TEST(ShoeboxModel, ExplicitBlocksMoveTogether) {
   for (std::size_t i = 0; i < derivatives.size(); ++i)
     EXPECT_NEAR(derivatives[i], (8 * (p1[i] - m1[i]) - (p2[i] - m2[i])) / (12 * step),
                 1e-6 * largest);
+}
+
+/// Intensity of a pixel of a sharp lattice, point by point as diffBragg has it, and its derivatives:
+/// with V = N (h - h0) and C = 2 / 0.63, I ~ (det N)^2 exp(-C V V), dI = -2 C I V (dN (h - h0) + N dh)
+/// + 2 I tr(N^-1 dN), dh = -A^-1 dA h.
+struct DirectSum {
+  double photons = 0;
+  std::vector<double> derivatives;
+};
+
+DirectSum direct_sum(const Model& model, const Shoebox& box, int x, int y,
+                     const std::vector<CrystalDirection>& directions) {
+  const auto& panel = model.detector.panels[std::size_t(box.panel)];
+  const ShotLattice& lattice = model.shot.lattices[0];
+  const Mat3 to_index = inverse(lattice.crystal.a_matrix), &n = lattice.size;
+  const Vec3 k0{0, 0, -1}, normal = make_beam().polarization_normal, e = cross(normal, k0);
+  const Vec3 middle = panel.pixel_to_lab({x + 0.5, y + 0.5}), plane = panel.normal();
+  const double factor = polarisation_factor(unit(middle), e, normal, 0.9) *
+                        solid_angle(middle, plane, 0.2 * 0.21) *
+                        capture_fraction(unit(middle), plane, panel.mu, panel.thickness);
+  DirectSum sum{0, std::vector<double>(directions.size())};
+  const models::Spectrum spectrum = make_beam().spectrum;
+  for (int point = 0; point < 4; ++point)
+    for (std::size_t s = 0; s < spectrum.wavelengths.size(); ++s) {
+      const Vec3 at =
+          panel.pixel_to_lab({x + 0.25 + 0.5 * (point % 2), y + 0.25 + 0.5 * (point / 2)});
+      const Vec3 h = to_index * ((1 / spectrum.wavelengths[s]) * (unit(at) - k0));
+      const models::Miller h0{int(std::lround(h.x)), int(std::lround(h.y)), int(std::lround(h.z))};
+      const auto found = std::lower_bound(reflections().hkl.begin(), reflections().hkl.end(), h0);
+      if (found == reflections().hkl.end() || !(*found == h0)) continue;
+      const double f2 = reflections().f_squared[std::size_t(found - reflections().hkl.begin())];
+      const Vec3 dh = h - Vec3{double(h0.h), double(h0.k), double(h0.l)}, v = n * dh;
+      const double c = 2 / 0.63, i = electron_radius_squared * model.shot.fluence * lattice.scale *
+                                     factor * spectrum.weights[s] / 6 / 4 * f2 *
+                                     std::pow(determinant(n), 2) * std::exp(-c * dot(v, v));
+      sum.photons += i;
+      for (std::size_t p = 0; p < directions.size(); ++p) {
+        const Vec3 moved = -(to_index * (directions[p].a_matrix * h));
+        sum.derivatives[p] += -2 * c * i * dot(v, directions[p].size * dh + n * moved) +
+                              2 * i * trace_of_product(inverse(n), directions[p].size);
+      }
+    }
+  return sum;
+}
+
+TEST(ShoeboxModel, AgreesWithDiffBraggsFormulas) {
+  Model model;
+  model.shot.lattices.pop_back();
+  model.shot.lattices[0].rotation = {};
+  std::vector<CrystalDirection> directions(8);
+  const Mat3& a = model.shot.lattices[0].crystal.a_matrix;
+  directions[0].a_matrix = Mat3{{0, 0, 0, 0, 0, -1, 0, 1, 0}} * a;
+  directions[1].a_matrix = Mat3{{0, 0, 1, 0, 0, 0, -1, 0, 0}} * a;
+  std::size_t next = 2;
+  for (int i = 0; i < 3; ++i)
+    for (int j = i; j < 3; ++j, ++next)
+      directions[next].size(i, j) = directions[next].size(j, i) = 1;
+  std::vector<ParameterDirection> parameters;
+  for (const CrystalDirection& d : directions) parameters.push_back(of_crystal(d));
+  const auto image = evaluate(model, parameters);
+  const std::size_t pixels = image.photons.size();
+  std::vector<double> largest(directions.size());
+  for (std::size_t p = 0; p < largest.size(); ++p)
+    for (std::size_t i = 0; i < pixels; ++i)
+      largest[p] = std::max(largest[p], std::abs(image.derivatives[p * pixels + i]));
+  std::size_t i = 0;
+  for (const Shoebox& box : boxes())
+    for (int y = box.y0; y < box.y1; ++y)
+      for (int x = box.x0; x < box.x1; ++x, ++i) {
+        const DirectSum direct = direct_sum(model, box, x, y, directions);
+        EXPECT_NEAR(image.photons[i], direct.photons, 1e-9 * direct.photons + 1e-9);
+        for (std::size_t p = 0; p < largest.size(); ++p)
+          EXPECT_NEAR(image.derivatives[p * pixels + i], direct.derivatives[p], 1e-8 * largest[p]);
+      }
 }
 
 TEST(ShoeboxModel, ContributionsAddUpToThePhotons) {

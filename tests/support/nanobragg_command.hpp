@@ -1,6 +1,8 @@
 // A command line of nanoBragg as a detector, a beam and a shot of ours: the options that tests use.
 #pragma once
 
+#include "kernels/diffraction/mosaic_blocks.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/diffraction/renderer.hpp"
 
@@ -113,6 +115,16 @@ public:
                                           : diffraction::CrystalShape::Gauss;
     shot.lattices.push_back(lattice);
     return shot;
+  }
+
+  /// As many blocks as asked for, the first one straight, drawn from nanoBragg's distribution.
+  std::vector<Mat3> blocks(std::uint64_t seed) const {
+    std::vector<Mat3> all{Mat3::identity()};
+    diffraction::RandomStream random(seed, 0, 0);
+    const double spread = number("mosaic_spread", 0) * 3.14159265358979323846 / 180;
+    while (all.size() < std::size_t(number("mosaic_dom", 1)))
+      all.push_back(diffraction::cap_rotation(random, spread));
+    return all;
   }
 
 private:

@@ -1,0 +1,38 @@
+// Renders a nanoBragg command line, writes its -floatimage and prints the CPU seconds of the rendering.
+#include "tests/support/nanobragg_command.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+int main(int argc, char** argv) {
+  using namespace kilobragg;
+  std::string line;
+  for (int i = 0; i < argc; ++i) line += std::string(argv[i]) + ' ';
+  const testing::NanoBraggCommand command(line);
+  const auto sphere = testing::read_hkl(command.text("hkl"));
+  diffraction::RenderParams params = command.params();
+  params.tail = command.number("tail", params.tail);
+  const diffraction::Renderer renderer(command.detector(), command.first_beam(), params);
+  diffraction::Shot shot = command.shot();
+  if (command.has("mosaic_spread")) shot.lattices[0].blocks = command.blocks(1);
+  std::vector<float> image(renderer.pixel_count());
+  // The second time is that of a run of images.
+  double seconds = 0;
+  diffraction::RenderCounts counts;
+  for (int i = 0; i < 2; ++i) {
+    std::fill(image.begin(), image.end(), 0.0F);
+    const std::clock_t start = std::clock();
+    counts = renderer.add_peaks(shot, sphere, image);
+    seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
+  }
+  if (command.has("floatimage")) {
+    std::FILE* file = std::fopen(command.text("floatimage").c_str(), "wb");
+    if (file == nullptr ||
+        std::fwrite(image.data(), sizeof(float), image.size(), file) != image.size() ||
+        std::fclose(file) != 0)
+      return 1;
+  }
+  std::printf("%.4f s, %zu peaks, %zu pixels evaluated\n", seconds, counts.peaks, counts.pixels);
+  return 0;
+}
