@@ -57,13 +57,12 @@ struct StagedResponse {
   std::uint64_t calibration_seed = 0;
 };
 
-/// JUNGFRAU at `photon_energy` (keV): gains 41.5, -1.39, -0.11 ADU/keV (the default constants of
-/// LCLS's psana for this detector), 14 bits, readout noise of 83 electrons in the first stage at 10 us
-/// (12.5 ADU at 3.62 eV per pair, 0.024 photons of 12.4 keV). No stage below is quoted in the sources
-/// at hand: the same 12.5 ADU of the converter is assumed, 0.7 and 9 photons, below the photons' own
-/// noise everywhere there. Pedestals and limits are chosen so that the stages end where the published
-/// ranges do: 25 photons of 12.4 keV (310 keV) in the first, 10^4 in all (Mozzanica et al. 2016, JINST
-/// 11 C02047; Leonarski et al. 2020, Struct. Dyn. 7, 014305).
+/// JUNGFRAU at `photon_energy` (keV): gains 41.5, -1.39, -0.11 ADU/keV (the defaults of LCLS's psana for
+/// this detector), 14 bits, readout noise of 83 electrons in the first stage (short integration; 12.5
+/// ADU at 3.62 eV per pair, 0.024 photons of 12.4 keV). For the other stages the same 12.5 ADU of the
+/// converter are assumed, 0.7 and 9 photons, well below the photons' own noise there. Pedestals and
+/// limits are chosen so that the stages end where their ranges are said to: about 25 photons of
+/// 12.4 keV (310 keV) in the first, 10^4 in all. docs/detector-response.md has the sources.
 StagedResponse jungfrau(double photon_energy);
 
 enum class CalibratedUnit { Photons, KeV };
