@@ -149,6 +149,38 @@ TEST(AmorphousScattering, AgreesWithThePlainSum) {
   expect_close(image, reference::amorphous_scattering(detector, shot, media), 3e-5);
 }
 
+TEST(AmorphousScattering, AgreesWithNanoBragg) {
+  // Six pixels of a tilted panel of 200 x 180 as computed by nanoBragg's add_background, with the
+  // weights of its five sources summing to 1.
+  struct Known {
+    int x, y;
+    double photons;
+  };
+  constexpr Known known[]{{0, 0, 798983.939},   {3, 100, 1136532.59},  {80, 90, 13387497.3},
+                          {90, 95, 15870294.4}, {150, 20, 4908647.99}, {199, 179, 1109693.65}};
+  models::Panel panel;
+  panel.image_size = {200, 180};
+  panel.pixel_size = {1, 1};
+  panel.thickness = 0.45, panel.mu = 3.1;
+  const Mat3 turn = rotation_about({0, 1, 0}, 0.2) * rotation_about({1, 0, 0}, -0.1);
+  panel.frame = {turn * Vec3{1, 0, 0}, turn * Vec3{0, -1, 0}, turn * Vec3{-90, 95, -120}};
+  models::Detector detector;
+  detector.panels = {panel};
+  AmorphousShot shot;
+  shot.beam.polarization_fraction = 0.95;
+  shot.beam.spectrum = {{1.2, 1.22, 1.24, 1.26, 1.28}, {1, 3, 4, 2, 0.5}};
+  shot.fluence = 1e24, shot.beam_area = 1e-4;
+  const std::vector<Medium> media{
+      water(0.05),
+      {ScatteringTable({0, 0.045, 0.174, 0.35, 0.5, 0.9}, {14.1, 13.5, 8.35, 4.78, 4.22, 3.9}), 100,
+       1.2e-3, 28}};
+  const AmorphousScattering scattering(detector, shot.beam);
+  std::vector<float> image(scattering.pixel_count());
+  scattering.add(shot, media, image);
+  for (const auto& [x, y, photons] : known)
+    EXPECT_NEAR(image[static_cast<std::size_t>(200 * y + x)] / photons, 1, 1e-5) << x << ' ' << y;
+}
+
 TEST(AmorphousScattering, IsInPhotonsOfTheFluence) {
   models::Detector detector;
   models::Panel panel;
