@@ -7,12 +7,6 @@
 namespace kilobragg::diffraction {
 namespace {
 
-struct WaterPoint {
-  double stol, f;
-};
-
-/// Amplitude of water: a plateau at small angles, the first diffraction ring near 3.2 A, the second
-/// near 2.1 A as its shoulder, and the slow fall of the form factor behind.
 constexpr std::array<WaterPoint, 14> water{{{0, 2.57},
                                             {0.0365, 2.58},
                                             {0.07, 2.8},
@@ -29,6 +23,8 @@ constexpr std::array<WaterPoint, 14> water{{{0, 2.57},
                                             {0.5, 3.17}}};
 
 } // namespace
+
+std::span<const WaterPoint> water_points() { return water; }
 
 double water_f_squared(double stol) {
   double f = water.back().f;
