@@ -28,7 +28,10 @@ void map_part(hid_t plist, hid_t space, std::vector<hsize_t> shape, std::int64_t
   shape[0] = static_cast<hsize_t>(part.frames);
   std::vector<hsize_t> start(shape.size(), 0);
   start[0] = static_cast<hsize_t>(first);
+  // A selection of everything would lose its extent in the file, and readers need it.
+  const std::vector<hsize_t> origin(shape.size(), 0);
   const Handle source = make_space(shape);
+  H5Sselect_hyperslab(source.get(), H5S_SELECT_SET, origin.data(), nullptr, shape.data(), nullptr);
   H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, shape.data(), nullptr);
   if (H5Pset_virtual(plist, space, without_series(part.file).c_str(), nxmx::frames_path,
                      source.get()) < 0)

@@ -194,6 +194,13 @@ void check_not_negative(double value, const char* name) {
   core::require(value >= 0, "{}={} cannot be (must not be negative)", name, value);
 }
 
+void check_orientation(const SimulateOrientation& orientation) {
+  check_not_negative(orientation.spread, "crystal.orientation.spread");
+  if (orientation.axis.empty()) return;
+  parse_direction(orientation.axis, "crystal.orientation.axis");
+  parse_direction(orientation.along, "crystal.orientation.along");
+}
+
 void check_rings(const SimulateRings& rings, const std::string& name) {
   check_part(rings.fraction, (name + ".fraction").c_str());
   check_not_negative(rings.level, (name + ".level").c_str());
@@ -333,7 +340,7 @@ void check_simulate_params(const SimulateParams& params) {
   check_range(params.crystal.mosaic_spread, "crystal.mosaic_spread", 0);
   check_part(params.crystal.cell_jitter * 10, "10 * crystal.cell_jitter");
   check_part(params.crystal.angle_jitter / 5, "crystal.angle_jitter / 5");
-  check_not_negative(params.crystal.orientation.spread, "crystal.orientation.spread");
+  check_orientation(params.crystal.orientation);
   check_not_negative(params.background.level, "background.level");
   check_range(params.background.clip, "background", 0);
   check_positive(params.detector.gain, "detector.gain");

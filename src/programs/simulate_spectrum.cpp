@@ -79,7 +79,7 @@ models::Spectrum sase_spectrum(const SimulateBeam& beam, double wavelength, std:
                                std::uint32_t image) {
   const Field field(beam, seed, image);
   Bins bins(beam, wavelength);
-  const int points = std::max(1, static_cast<int>(std::ceil(4 * bins.step / beam.spike_width)));
+  const int points = std::max(1, static_cast<int>(std::ceil(8 * bins.step / beam.spike_width)));
   for (int i = 0; i < bins.count; ++i) {
     double sum = 0;
     for (int k = 0; k < points; ++k)
