@@ -138,8 +138,8 @@ void log_start(const Run& run, int ranks) {
                  run.detector->panels.size(), run.detector->pixel_count());
 }
 
-/// The master over the files of all ranks, which beams it draws again.
-void write_master(const Run& run, int ranks) {
+/// The master over the files of all ranks.
+void write_master(const Run& run, int ranks, const std::vector<PlacedShot>& shots) {
   std::vector<io::NxmxPart> parts;
   for (int rank = 0; rank < ranks; ++rank) {
     const auto [first, end] = image_block(run.params.n_images, rank, ranks);
@@ -147,18 +147,17 @@ void write_master(const Run& run, int ranks) {
   }
   const std::string path = (run.directory / master_file_name(run.params)).string();
   io::write_nxmx_master(
-      path, make_layout(run, run.params.n_images), parts, [&run](std::int64_t frame) {
-        return draw_shot(run.params, run.sample, static_cast<std::uint32_t>(frame)).beam;
-      });
+      path, make_layout(run, run.params.n_images), parts,
+      [&shots](std::int64_t frame) { return shots[static_cast<std::size_t>(frame)].shot.beam; });
   core::log_info("all images in {}", path);
 }
 
-void write_run_truth(const Run& run, int ranks) {
+void write_run_truth(const Run& run, std::vector<PlacedShot> shots) {
   SimulateParams bound = run.params;
   core::OptionSet options;
   add_simulate_options(options, bound);
   const std::string stem = (run.directory / run.params.output.prefix).string() + "_truth";
-  write_truth(stem, {all_shots(run, ranks), run.detector, run.scene.amplitudes, run.scene.bad,
+  write_truth(stem, {std::move(shots), run.detector, run.scene.amplitudes, run.scene.bad,
                      run.params, options.to_phil()});
   core::log_info("truth in {}.expt, .json, .mtz", stem);
 }
@@ -205,8 +204,9 @@ void simulate_run(const SimulateParams& params, const parallel::Communicator& co
                      [&] { write_images(run, communicator.rank(), communicator.size()); });
   parallel::together(communicator, status_failed, [&] {
     if (!communicator.is_root()) return;
-    if (params.output.master) write_master(run, communicator.size());
-    write_run_truth(run, communicator.size());
+    std::vector<PlacedShot> shots = all_shots(run, communicator.size());
+    if (params.output.master) write_master(run, communicator.size(), shots);
+    write_run_truth(run, std::move(shots));
   });
 }
 

@@ -118,7 +118,7 @@ std::optional<double> draw_level(const SimulateRings& rings, RandomStream& rando
 }
 
 std::int32_t saturated(double counts) {
-  return counts >= 2147483647.0 ? 2147483647 : static_cast<std::int32_t>(counts + 0.5);
+  return counts >= 2147483647.0 ? 2147483647 : static_cast<std::int32_t>(std::lround(counts));
 }
 
 } // namespace
