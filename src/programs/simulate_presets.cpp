@@ -162,9 +162,11 @@ models::Detector make_jungfrau_16m(const DetectorPreset& preset) {
   for (const Point& corner : corners)
     for (int number = 0; number < 8; ++number)
       for (int chip = 0; chip < 8; ++chip) {
+        const int column = number % 2, row = number / 2, chip_column = chip % 4,
+                  chip_row = chip / 4;
         models::Panel panel = make_panel(preset, fmt::format("p{}", detector.panels.size()));
-        panel.frame.origin = {corner.x + number % 2 * (module.x + gap_x) + chip % 4 * pitch,
-                              corner.y - number / 2 * (module.y + gap_y) - chip / 4 * pitch,
+        panel.frame.origin = {corner.x + column * (module.x + gap_x) + chip_column * pitch,
+                              corner.y - row * (module.y + gap_y) - chip_row * pitch,
                               -preset.distance};
         detector.panels.push_back(panel);
       }
