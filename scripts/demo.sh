@@ -27,7 +27,7 @@ indexing.known_symmetry {
   unit_cell = 77.06 77.06 37.22 90 90 90
 }
 PHIL
-"${mpi[@]}" "$bin/stills_process" process.phil run_*.h5 output.output_dir=processed
+"${mpi[@]}" "$bin/stills_process" process.phil run_master.h5 output.output_dir=processed
 
 echo "== merge: intensities become one data set"
 "${mpi[@]}" "$bin/merge" input.path=processed merging.d_min=2.0 merging.merge_anomalous=True \

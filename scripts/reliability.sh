@@ -32,7 +32,7 @@ start() {
   touch "$work/started"
   [ "$2" -gt 1 ] && run=(mpirun --oversubscribe -n "$2" "$program")
   # shellcheck disable=SC2086
-  "${run[@]}" $options $work/run_*.h5 output_dir="$work/$1" $3 < /dev/null > "$work/$1.txt" 2>&1 &
+  "${run[@]}" $options $work/run_0*.h5 output_dir="$work/$1" $3 < /dev/null > "$work/$1.txt" 2>&1 &
   job=$!
 }
 # Every process of a run.

@@ -4,7 +4,7 @@
 Usage: nanobragg.py <nanoBragg program> <build>/tests/bench/bench_nanobragg_image <P1.hkl>
 
 nanoBragg_standalone.c is in cctbx_project (simtbx/nanoBragg); gcc -O3 builds it. Images with random
-mosaic blocks differ (other random numbers): only their times are compared. needs numpy.
+mosaic blocks differ (other random numbers): only their times are compared. Needs numpy.
 """
 import os
 import re

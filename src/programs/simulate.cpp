@@ -1,6 +1,7 @@
 // The run of simulate_stills: every rank renders its images, the first writes the truth.
 #include "kilobragg/programs/simulate.hpp"
 
+#include "simulate_image.hpp"
 #include "simulate_sample.hpp"
 #include "simulate_truth.hpp"
 
@@ -8,11 +9,10 @@
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/nxmx_master.hpp"
 #include "kilobragg/io/nxmx_writer.hpp"
 #include "kilobragg/parallel/together.hpp"
-#include "kilobragg/programs/simulate_detectors.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -24,11 +24,11 @@ namespace {
 
 enum Status : int { status_ok = 0, status_failed = 1, status_usage = 2 };
 
-/// What every rank holds of a run.
+/// A run as every rank knows it.
 struct Run {
   const SimulateParams& params;
-  std::shared_ptr<const models::Detector> detector;
-  structure_factors::Amplitudes amplitudes;
+  SimulatedScene scene;
+  std::shared_ptr<const models::Detector> detector; ///< of the scene
   Sample sample;
   std::filesystem::path directory;
 };
@@ -54,10 +54,13 @@ std::filesystem::path prepare_directory(const SimulateOutput& output) {
 
 Run make_run(const SimulateParams& params) {
   check_simulate_params(params);
-  Run run{
-      params, std::make_shared<const models::Detector>(make_detector(params.detector)), {}, {}, {}};
-  run.amplitudes = make_amplitudes(params, *run.detector);
-  run.sample = {run.amplitudes.cell, run.amplitudes.space_group};
+  Run run{params, {}, nullptr, {}, {}};
+  SimulatedScene& scene = run.scene;
+  scene.detector = make_simulated_detector(params.detector, params.beam.wavelength);
+  scene.bad = draw_bad_pixels(params, scene.detector);
+  scene.amplitudes = make_amplitudes(params, scene.detector.detector);
+  run.detector = std::make_shared<const models::Detector>(scene.detector.detector);
+  run.sample = {scene.amplitudes.cell, scene.amplitudes.space_group};
   return run;
 }
 
@@ -72,61 +75,15 @@ io::NxmxLayout make_layout(const Run& run, int frames) {
   const auto& beam = run.params.beam;
   layout.spectrum_channels =
       beam.channels > 1 && beam.bandwidth > 0 ? static_cast<std::size_t>(beam.channels) : 0;
-  const auto gaps = make_gap_mask(run.params.detector);
-  for (std::size_t i = 0; !gaps.empty() && i < run.detector->panels.size(); ++i)
-    layout.mask.insert(layout.mask.end(), gaps.begin(), gaps.end());
+  layout.stacked = run.params.output.stacked;
+  layout.mask = file_mask(run.params.challenges, run.scene.detector, run.scene.bad);
   layout.sample = "simulated " + run.sample.space_group.hm();
   return layout;
 }
 
-/// Renders images one after another into reused buffers.
-class ImageMaker {
-public:
-  ImageMaker(const Run& run, const std::vector<std::uint8_t>& mask)
-      : run_(run)
-      , mask_(mask)
-      , renderer_(*run.detector, mean_beam(run.params), render_params(run.params))
-      , reflections_(
-            diffraction::expand_to_sphere(run.amplitudes, run.params.amplitudes.d_min.value_or(0)))
-      , photons_(renderer_.pixel_count())
-      , counts_(renderer_.pixel_count()) {}
-
-  std::span<const std::int32_t> make(const DrawnShot& drawn) {
-    const auto shot = to_render(drawn, run_.params);
-    std::fill(photons_.begin(), photons_.end(), 0.0F);
-    renderer_.add_peaks(shot, reflections_, photons_);
-    renderer_.add_background(shot, photons_);
-    const auto& params = run_.params;
-    diffraction::count_photons(photons_,
-                               {.poisson = params.poisson,
-                                .gain = params.detector.gain,
-                                .seed = static_cast<std::uint64_t>(params.seed)},
-                               drawn.image, counts_);
-    for (std::size_t i = 0; i < mask_.size(); ++i)
-      if (mask_[i] == 0) counts_[i] = -1;
-    return counts_;
-  }
-
-private:
-  static models::Beam mean_beam(const SimulateParams& params) {
-    models::Beam beam;
-    beam.wavelength = params.beam.wavelength;
-    beam.polarization_fraction = params.beam.polarization_fraction;
-    return beam;
-  }
-  static diffraction::RenderParams render_params(const SimulateParams& params) {
-    diffraction::RenderParams render;
-    render.oversample = params.oversample;
-    return render;
-  }
-
-  const Run& run_;
-  const std::vector<std::uint8_t>& mask_;
-  diffraction::Renderer renderer_;
-  diffraction::ReflectionSphere reflections_;
-  std::vector<float> photons_;
-  std::vector<std::int32_t> counts_;
-};
+DrawnArtefacts artefacts_of(const Run& run, const DrawnShot& shot) {
+  return draw_artefacts(run.params, *run.detector, shot.beam, shot.image);
+}
 
 /// One rank's images into its own file.
 void write_images(const Run& run, int rank, int ranks) {
@@ -134,11 +91,12 @@ void write_images(const Run& run, int rank, int ranks) {
   if (first == end) return;
   const io::NxmxLayout layout = make_layout(run, end - first);
   io::NxmxWriter writer(image_path(run, rank), layout);
-  ImageMaker maker(run, layout.mask);
+  ImageMaker maker(run.params, run.scene);
   const auto start = std::chrono::steady_clock::now();
   for (int image = first; image < end; ++image) {
     const DrawnShot shot = draw_shot(run.params, run.sample, static_cast<std::uint32_t>(image));
-    writer.write_frame(image - first, maker.make(shot), shot.beam.wavelength, shot.beam.spectrum);
+    writer.write_frame(image - first, maker.make(shot, artefacts_of(run, shot)),
+                       shot.beam.wavelength, shot.beam.spectrum);
     if (rank == 0 && (image - first + 1) % 50 == 0)
       core::log_info("  {} of {} images on this rank", image - first + 1, end - first);
   }
@@ -157,9 +115,11 @@ std::vector<PlacedShot> all_shots(const Run& run, int ranks) {
     const auto [first, end] = image_block(run.params.n_images, rank, ranks);
     if (first == end) continue;
     const auto reader = io::open_images(image_path(run, rank));
-    for (int image = first; image < end; ++image)
-      shots.push_back({draw_shot(run.params, run.sample, static_cast<std::uint32_t>(image)),
-                       reader->source(image - first)});
+    for (int image = first; image < end; ++image) {
+      DrawnShot shot = draw_shot(run.params, run.sample, static_cast<std::uint32_t>(image));
+      DrawnArtefacts artefacts = artefacts_of(run, shot);
+      shots.push_back({std::move(shot), std::move(artefacts), reader->source(image - first)});
+    }
   }
   return shots;
 }
@@ -169,27 +129,44 @@ void log_start(const Run& run, int ranks) {
   core::log_info("{} images, seed {}, {} ranks, into {}", p.n_images, p.seed, ranks,
                  run.directory.string());
   core::log_info("{} {}, {} structure factors{}", run.sample.space_group.hm(),
-                 run.sample.cell.to_string(), run.amplitudes.hkl.size(),
+                 run.sample.cell.to_string(), run.scene.amplitudes.hkl.size(),
                  p.amplitudes.file.empty() ? " (random, Wilson)" : " from " + p.amplitudes.file);
   core::log_info("detector {}: {} panels, {} pixels",
-                 detector_presets()[static_cast<std::size_t>(p.detector.preset)],
+                 p.detector.from.empty()
+                     ? detector_presets()[static_cast<std::size_t>(p.detector.preset)]
+                     : "of " + p.detector.from,
                  run.detector->panels.size(), run.detector->pixel_count());
 }
 
-void write_run_truth(const Run& run, int ranks) {
+/// The master over the files of all ranks.
+void write_master(const Run& run, int ranks, const std::vector<PlacedShot>& shots) {
+  std::vector<io::NxmxPart> parts;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const auto [first, end] = image_block(run.params.n_images, rank, ranks);
+    if (first < end) parts.push_back({image_file_name(run.params, rank), end - first});
+  }
+  const std::string path = (run.directory / master_file_name(run.params)).string();
+  io::write_nxmx_master(
+      path, make_layout(run, run.params.n_images), parts,
+      [&shots](std::int64_t frame) { return shots[static_cast<std::size_t>(frame)].shot.beam; });
+  core::log_info("all images in {}", path);
+}
+
+void write_run_truth(const Run& run, std::vector<PlacedShot> shots) {
   SimulateParams bound = run.params;
   core::OptionSet options;
   add_simulate_options(options, bound);
   const std::string stem = (run.directory / run.params.output.prefix).string() + "_truth";
-  write_truth(stem, all_shots(run, ranks), run.detector, run.amplitudes, run.params.beam.wavelength,
-              options.to_phil());
+  write_truth(stem, {std::move(shots), run.detector, run.scene.amplitudes, run.scene.bad,
+                     run.params, options.to_phil()});
   core::log_info("truth in {}.expt, .json, .mtz", stem);
 }
 
 std::string help_text(const core::OptionSet& options) {
   return "Usage: simulate_stills [options] [file.phil ...] [key=value ...]\n\n"
-         "Simulates diffraction stills with known truth: <prefix>_NNNN.h5 (NXmx), and\n"
-         "<prefix>_truth.expt (true models), .json (what was drawn), .mtz (true F).\n"
+         "Simulates diffraction stills with known truth: <prefix>_master.h5 (NXmx) over the\n"
+         "images in <prefix>_NNNN.h5, and <prefix>_truth.expt (true models), .json (what was\n"
+         "drawn), .mtz (true F). The files may be moved together.\n"
          "Under mpirun or srun each rank makes a part of the images.\n\n"
          "Exit status: 0 done, 1 could not run (a full disk, ...), 2 wrong options or inputs.\n\n" +
          core::flag_help(options) + "\n" + options.help();
@@ -208,6 +185,10 @@ std::string image_file_name(const SimulateParams& params, int rank) {
   return fmt::format("{}_{:04d}.h5", params.output.prefix, rank);
 }
 
+std::string master_file_name(const SimulateParams& params) {
+  return params.output.prefix + "_master.h5";
+}
+
 void simulate_run(const SimulateParams& params, const parallel::Communicator& communicator) {
   std::optional<Run> made;
   parallel::together(communicator, status_usage, [&] {
@@ -222,7 +203,10 @@ void simulate_run(const SimulateParams& params, const parallel::Communicator& co
   parallel::together(communicator, status_failed,
                      [&] { write_images(run, communicator.rank(), communicator.size()); });
   parallel::together(communicator, status_failed, [&] {
-    if (communicator.is_root()) write_run_truth(run, communicator.size());
+    if (!communicator.is_root()) return;
+    std::vector<PlacedShot> shots = all_shots(run, communicator.size());
+    if (params.output.master) write_master(run, communicator.size(), shots);
+    write_run_truth(run, std::move(shots));
   });
 }
 

@@ -1,142 +1,73 @@
-// Detector presets of simulate_stills.
+// Chooses the detector of a simulated run: a preset as the options change it, or one from a file.
 #include "kilobragg/programs/simulate_detectors.hpp"
 
-#include "kilobragg/core/error.hpp"
+#include "simulate_presets.hpp"
 
-#include <array>
+#include "kilobragg/core/error.hpp"
+#include "kilobragg/core/log.hpp"
+#include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/lookup_mask.hpp"
+#include "kilobragg/io/reference_geometry.hpp"
+#include "kilobragg/io/sensor_material.hpp"
+
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <map>
 
 namespace kilobragg::programs {
 namespace {
 
-enum class Arrangement { FourPanels, Flat, Modules };
-
-/// Modules of `module` pixels with `gap` pixels between them, on one panel or as panels of their own.
-struct Preset {
-  const char* name;
-  Arrangement arrangement;
-  std::array<int, 2> pixels;   ///< of a panel: fast, slow
-  double pixel_size, distance; ///< mm
-  double trusted_max;
-  std::array<int, 2> module, gap; ///< pixels fast, slow; module 0 = no gaps
-  std::array<int, 2> grid;        ///< panels fast, slow
-  const char* identifier;
-};
-
-constexpr std::array<Preset, 6> presets{{
-    {"four_panels", Arrangement::FourPanels, {512, 512}, 0.15, 105, 65000, {}, {}, {2, 2}, ""},
-    {"flat", Arrangement::Flat, {1024, 1024}, 0.1, 100, 65000, {}, {}, {1, 1}, ""},
-    {"pilatus_6m",
-     Arrangement::Flat,
-     {2463, 2527},
-     0.172,
-     300,
-     1048575,
-     {487, 195},
-     {7, 17},
-     {1, 1},
-     "PILATUS 6M"},
-    {"eiger_4m",
-     Arrangement::Flat,
-     {2070, 2167},
-     0.075,
-     100,
-     65534,
-     {1030, 514},
-     {10, 37},
-     {1, 1},
-     "EIGER 4M"},
-    {"jungfrau_4m",
-     Arrangement::Modules,
-     {1030, 514},
-     0.075,
-     100,
-     65000,
-     {},
-     {8, 36},
-     {2, 4},
-     "JUNGFRAU 4M"},
-    {"rayonix_340",
-     Arrangement::Flat,
-     {1920, 1920},
-     0.17688,
-     170,
-     65000,
-     {},
-     {},
-     {1, 1},
-     "RAYONIX MX340"},
-}};
-
-models::Panel make_panel(const Preset& preset, double pixel_size, const std::string& name) {
-  models::Panel panel;
-  panel.name = name;
-  panel.pixel_size = {pixel_size, pixel_size};
-  panel.image_size = preset.pixels;
-  panel.trusted_range = {0, preset.trusted_max};
-  panel.material = "Si";
-  panel.identifier = preset.identifier;
-  panel.frame.fast = {1, 0, 0};
-  panel.frame.slow = {0, -1, 0};
-  return panel;
+std::string letters_and_digits(const std::string& text) {
+  std::string plain;
+  for (const unsigned char c : text)
+    if (std::isalnum(c)) plain += static_cast<char>(std::tolower(c));
+  return plain;
 }
 
-/// A panel as it really sits: off its corner of the beam by `shift` (mm) and turned by `turn` (deg)
-/// about x, y, z.
-struct Misplacement {
-  Vec3 shift, turn;
-};
-
-constexpr std::array<Misplacement, 4> four_panels{
-    {{{-0.778, 0.691, 0.149}, {0, -0.090, 0.082}},
-     {{0.476, 0.502, -0.054}, {-0.017, -0.402, 0.148}},
-     {{-0.461, -0.331, 0.069}, {-0.032, 0.279, -0.009}},
-     {{0.553, -0.347, -0.041}, {0.568, 0.392, 0.550}}}};
-
-models::Detector make_four_panels(const Preset& preset, double pixel_size, double distance) {
-  models::Detector detector;
-  const double edge = preset.pixels[0] * pixel_size, degree = std::acos(-1.0) / 180;
-  for (std::size_t i = 0; i < four_panels.size(); ++i) {
-    const auto& [shift, turn] = four_panels[i];
-    models::Panel panel = make_panel(preset, pixel_size, fmt::format("p{}", i));
-    const Mat3 rotation = rotation_about({1, 0, 0}, turn.x * degree) *
-                          rotation_about({0, 1, 0}, turn.y * degree) *
-                          rotation_about({0, 0, 1}, turn.z * degree);
-    panel.frame.fast = rotation * panel.frame.fast;
-    panel.frame.slow = rotation * panel.frame.slow;
-    panel.frame.origin = shift + Vec3{i % 2 == 0 ? -edge : 0, i < 2 ? edge : 0, -distance};
-    detector.panels.push_back(panel);
-  }
-  return detector;
-}
-
-/// Panels of one plane on a grid with gaps, centred on the beam.
-models::Detector make_plane(const Preset& preset, double pixel_size, double distance) {
-  models::Detector detector;
-  const auto extent = [&](int axis) {
-    return (preset.pixels[axis] + (preset.module[axis] == 0 ? preset.gap[axis] : 0)) * pixel_size;
-  };
-  const double gap_x = preset.module[0] == 0 ? preset.gap[0] * pixel_size : 0;
-  const double gap_y = preset.module[1] == 0 ? preset.gap[1] * pixel_size : 0;
-  const double width = preset.grid[0] * extent(0) - gap_x;
-  const double height = preset.grid[1] * extent(1) - gap_y;
-  for (int row = 0; row < preset.grid[1]; ++row)
-    for (int column = 0; column < preset.grid[0]; ++column) {
-      models::Panel panel =
-          make_panel(preset, pixel_size, fmt::format("p{}", detector.panels.size()));
-      panel.frame.origin = {column * extent(0) - width / 2, height / 2 - row * extent(1),
-                            -distance};
-      detector.panels.push_back(panel);
-    }
-  return detector;
+const std::map<std::string, std::string>& other_names() {
+  static const std::map<std::string, std::string> names{{"pilatus36m", "pilatus_6m"},
+                                                        {"pilatus26m", "pilatus_6m"},
+                                                        {"eiger24m", "eiger_4m"},
+                                                        {"eiger29m", "eiger_9m"},
+                                                        {"eiger216m", "eiger_16m"},
+                                                        {"eiger2xe16m", "eiger_16m"},
+                                                        {"jf4m", "jungfrau_4m"},
+                                                        {"jf16m", "jungfrau_16m"},
+                                                        {"cspad23m", "cspad"},
+                                                        {"cspadds1", "cspad"},
+                                                        {"cspadds2", "cspad"},
+                                                        {"epix10k", "epix10k_2m"},
+                                                        {"epix10ka2m", "epix10k_2m"},
+                                                        {"epix10kaquad", "epix10k_2m"},
+                                                        {"rayonixmx340", "rayonix_340"},
+                                                        {"rayonixmx340hs", "rayonix_340"},
+                                                        {"mx340hs", "rayonix_340"},
+                                                        {"mx340", "rayonix_340"},
+                                                        {"rayonix3404x4", "rayonix_340"},
+                                                        {"rayonixmx340hs4x4", "rayonix_340"},
+                                                        {"mx340hs2x2", "rayonix_340_2x2"},
+                                                        {"rayonixmx340hs2x2", "rayonix_340_2x2"},
+                                                        {"rayonixmx225", "rayonix_225"},
+                                                        {"rayonixmx225hs", "rayonix_225"},
+                                                        {"mx225hs", "rayonix_225"},
+                                                        {"mx225", "rayonix_225"},
+                                                        {"rayonix2254x4", "rayonix_225"},
+                                                        {"rayonixmx225hs4x4", "rayonix_225"},
+                                                        {"mx225hs2x2", "rayonix_225_2x2"},
+                                                        {"rayonixmx225hs2x2", "rayonix_225_2x2"}};
+  return names;
 }
 
 /// The preset with the options that change it.
-Preset chosen_preset(const SimulateDetector& params) {
-  Preset preset = presets.at(static_cast<std::size_t>(params.preset));
+DetectorPreset chosen_preset(const SimulateDetector& params) {
+  DetectorPreset preset = detector_preset_table().at(static_cast<std::size_t>(params.preset));
   if (params.pixels) {
+    const bool free =
+        preset.arrangement == Arrangement::FourPanels ||
+        (preset.arrangement == Arrangement::Grid && preset.module[0] == 0 && preset.gap[0] == 0);
     core::require(
-        preset.module[0] == 0 && preset.gap[0] == 0,
+        free,
         "detector.pixels cannot change detector.preset={} (its modules have a fixed size) "
         "detector.preset=flat?",
         preset.name);
@@ -153,35 +84,187 @@ Preset chosen_preset(const SimulateDetector& params) {
   return preset;
 }
 
+/// Modules of the preset that share its one panel.
+std::vector<PixelBlock> modules_in_panel(const DetectorPreset& preset) {
+  std::vector<PixelBlock> blocks;
+  for (int y = 0; y < preset.pixels[1]; y += preset.module[1] + preset.gap[1])
+    for (int x = 0; x < preset.pixels[0]; x += preset.module[0] + preset.gap[0])
+      blocks.push_back({0, x, y, std::min(x + preset.module[0], preset.pixels[0]),
+                        std::min(y + preset.module[1], preset.pixels[1])});
+  return blocks;
+}
+
+std::vector<PixelBlock> whole_panels(const models::Detector& detector) {
+  std::vector<PixelBlock> blocks;
+  for (const models::Panel& panel : detector.panels)
+    blocks.push_back(
+        {static_cast<int>(blocks.size()), 0, 0, panel.image_size[0], panel.image_size[1]});
+  return blocks;
+}
+
+/// Usable only within the modules.
+std::vector<std::uint8_t> mask_between(const std::vector<PixelBlock>& modules,
+                                       const DetectorPreset& preset) {
+  const auto width = static_cast<std::size_t>(preset.pixels[0]);
+  std::vector<std::uint8_t> mask(width * static_cast<std::size_t>(preset.pixels[1]), 0);
+  for (const PixelBlock& block : modules)
+    for (int y = block.y0; y < block.y1; ++y) {
+      const auto row =
+          mask.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(y) * width);
+      std::fill(row + block.x0, row + block.x1, std::uint8_t{1});
+    }
+  return mask;
+}
+
+SimulatedDetector from_preset(const SimulateDetector& params) {
+  const DetectorPreset preset = chosen_preset(params);
+  SimulatedDetector made{make_preset(preset), {}, {}};
+  if (preset.module[0] == 0) {
+    made.modules = whole_panels(made.detector);
+  } else {
+    made.modules = modules_in_panel(preset);
+    made.mask = mask_between(made.modules, preset);
+  }
+  return made;
+}
+
+/// Where the panels of a simulated image lie in its buffer: one after another.
+models::ImageLayout panels_in_order(const models::Detector& detector) {
+  models::ImageLayout layout;
+  for (const models::Panel& panel : detector.panels) {
+    const auto width = static_cast<std::size_t>(panel.image_size[0]);
+    layout.panels.push_back({layout.size, width, panel.image_size[0], panel.image_size[1]});
+    layout.size += width * static_cast<std::size_t>(panel.image_size[1]);
+  }
+  return layout;
+}
+
+/// Value by which detectors mark pixels that are not there, beyond every trusted range.
+double absent_value(const models::PixelBuffer& pixels) {
+  return std::holds_alternative<std::vector<std::uint16_t>>(pixels) ? 65535 : 2147483647;
+}
+
+/// What the first image shows and its mask says: pixels below the trusted range, or with the highest
+/// value of their type, are not there.
+std::vector<std::uint8_t> mask_of_image(io::ImageReader& reader, const models::Detector& detector) {
+  const models::Image image = reader.read(0);
+  const double absent = absent_value(image.pixels);
+  std::vector<std::uint8_t> mask;
+  for (std::size_t p = 0; p < detector.panels.size(); ++p) {
+    const models::PanelWindow& window = image.layout->panels.at(p);
+    const double lowest = detector.panels[p].trusted_range[0];
+    for (int y = 0; y < window.height; ++y)
+      for (int x = 0; x < window.width; ++x) {
+        const std::size_t at = window.offset + static_cast<std::size_t>(y) * window.stride +
+                               static_cast<std::size_t>(x);
+        const double value = image.value(at);
+        mask.push_back(image.usable(at) && value >= lowest && value < absent ? 1 : 0);
+      }
+  }
+  return mask;
+}
+
+bool is_experiment_list(const std::string& path) {
+  return path.size() > 5 && path.substr(path.size() - 5) == ".expt";
+}
+
+/// Moves all panels along the beam so that they are `distance` (mm) away on average.
+void move_to(double distance, models::Detector& detector) {
+  core::require(distance > 0, "detector.distance={} cannot be (must be positive)", distance);
+  double mean = 0;
+  for (const models::Panel& panel : detector.panels) mean += std::abs(panel.distance());
+  mean /= static_cast<double>(detector.panels.size());
+  for (models::Panel& panel : detector.panels) panel.frame.origin.z -= distance - mean;
+  detector.root = {};
+}
+
+SimulatedDetector from_file(const SimulateDetector& params) {
+  core::require(!params.pixel_size && !params.pixels,
+                "detector.pixels and detector.pixel_size cannot change the detector of "
+                "detector.from={} (it has its own) leave them out?",
+                params.from);
+  SimulatedDetector made;
+  const bool listed = is_experiment_list(params.from);
+  if (listed) made.detector = *io::read_reference_geometry(params.from).detector;
+  try {
+    const auto reader = io::open_images(params.from);
+    if (!listed) made.detector = *reader->detector();
+    made.mask = mask_of_image(*reader, made.detector);
+  } catch (const core::Error& error) {
+    // The geometry of an .expt is enough; its images may be elsewhere.
+    if (!listed) throw;
+    core::log_info("no mask from the images of {} ({})", params.from, error.what());
+  }
+  if (params.distance) move_to(*params.distance, made.detector);
+  for (models::Panel& panel : made.detector.panels) panel.raw_image_offset = {0, 0};
+  made.modules = whole_panels(made.detector);
+  return made;
+}
+
+void add_mask(const std::string& path, SimulatedDetector& made) {
+  const models::ImageLayout layout = panels_in_order(made.detector);
+  const auto mask = io::read_lookup_mask(path, layout);
+  if (made.mask.empty()) made.mask.assign(layout.size, 1);
+  for (std::size_t i = 0; i < made.mask.size(); ++i)
+    if ((*mask)[i] == 0) made.mask[i] = 0;
+}
+
+/// Attenuation and parallax of the sensors at the run's wavelength.
+void describe_sensors(models::Detector& detector, double wavelength) {
+  for (models::Panel& panel : detector.panels) {
+    const auto mu = io::attenuation_per_mm(panel.material, wavelength);
+    panel.mu = mu && panel.thickness > 0 ? *mu : 0;
+    panel.parallax.reset();
+    if (panel.mu > 0) panel.parallax = models::Parallax{panel.mu, panel.thickness};
+  }
+}
+
 } // namespace
 
 const std::vector<std::string>& detector_presets() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const auto& preset : presets) all.emplace_back(preset.name);
+    for (const auto& preset : detector_preset_table()) all.emplace_back(preset.name);
     return all;
   }();
   return names;
 }
 
-models::Detector make_detector(const SimulateDetector& params) {
-  const Preset preset = chosen_preset(params);
-  if (preset.arrangement == Arrangement::FourPanels)
-    return make_four_panels(preset, preset.pixel_size, preset.distance);
-  return make_plane(preset, preset.pixel_size, preset.distance);
+int find_preset(const std::string& text) {
+  const auto& names = detector_presets();
+  std::string plain = letters_and_digits(text);
+  const auto other = other_names().find(plain);
+  if (other != other_names().end()) plain = letters_and_digits(other->second);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (letters_and_digits(names[i]) == plain) return static_cast<int>(i);
+  core::fail("one of {} is expected", fmt::join(names, ", "));
 }
 
-std::vector<std::uint8_t> make_gap_mask(const SimulateDetector& params) {
-  const Preset preset = chosen_preset(params);
-  if (preset.module[0] == 0) return {};
-  const auto [width, height] = preset.pixels;
-  std::vector<std::uint8_t> mask(static_cast<std::size_t>(width) * height);
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x)
-      mask[static_cast<std::size_t>(y) * width + x] =
-          x % (preset.module[0] + preset.gap[0]) < preset.module[0] &&
-          y % (preset.module[1] + preset.gap[1]) < preset.module[1];
-  return mask;
+SimulatedDetector make_simulated_detector(const SimulateDetector& params, double wavelength) {
+  SimulatedDetector made = params.from.empty() ? from_preset(params) : from_file(params);
+  if (!params.mask.empty()) add_mask(params.mask, made);
+  describe_sensors(made.detector, wavelength);
+  return made;
+}
+
+models::Detector make_detector(const SimulateDetector& params) {
+  return make_simulated_detector(params, SimulateBeam().wavelength).detector;
+}
+
+models::Detector absorption_planes(const models::Detector& detector) {
+  models::Detector moved = detector;
+  for (models::Panel& panel : moved.panels) {
+    if (panel.mu <= 0 || panel.thickness <= 0) continue;
+    const Vec3 normal = unit(panel.normal());
+    const Vec3 middle = panel.mm_to_lab({panel.image_size[0] * panel.pixel_size[0] / 2,
+                                         panel.image_size[1] * panel.pixel_size[1] / 2});
+    const double cosine = std::abs(dot(unit(middle), normal));
+    const double path = panel.thickness / cosine, mean_free = 1 / panel.mu;
+    const double depth = mean_free - (path + mean_free) * std::exp(-panel.mu * path);
+    // Away from the sample, whichever way the normal points.
+    panel.frame.origin += (dot(middle, normal) > 0 ? 1.0 : -1.0) * depth * cosine * normal;
+  }
+  return moved;
 }
 
 } // namespace kilobragg::programs

@@ -4,6 +4,10 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
 namespace kilobragg::programs {
 namespace {
 
@@ -14,7 +18,16 @@ void add_beam(core::OptionSet& options, SimulateBeam& beam) {
   options.add("beam.channels", beam.channels, "Channels of the spectrum; 1 = monochromatic.");
   options.add("beam.bandwidth", beam.bandwidth,
               "Relative full width at half maximum of the mean spectrum; the channels cover twice "
-              "that, each with random (SASE-like) intensity.");
+              "that.");
+  options.add_choice(
+      "beam.spectrum", {"channels", "sase", "gaussian"},
+      [&beam](int i) { beam.spectrum = static_cast<SpectrumKind>(i); },
+      [&beam] { return static_cast<int>(beam.spectrum); },
+      "channels: each channel's intensity is drawn for itself. sase: random modes under a Gaussian "
+      "envelope, spikes as self-amplified pulses have them. gaussian: the same for all shots.");
+  options.add("beam.spike_width", beam.spike_width,
+              "Relative full width at half maximum of a SASE spike: 0.44 / (pulse length x "
+              "frequency), 1e-4 for 2 fs at 9.5 keV.");
   options.add("beam.fluence", beam.fluence, "Mean photons per square metre and shot.");
   options.add("beam.fluence_spread", beam.fluence_spread,
               "Standard deviation of the logarithm of the fluence.");
@@ -42,6 +55,16 @@ void add_crystal(core::OptionSet& options, SimulateCrystal& crystal) {
   options.add(
       "crystal.cell_jitter", crystal.cell_jitter,
       "Relative standard deviation of each independent cell length from crystal to crystal.");
+  options.add("crystal.angle_jitter", crystal.angle_jitter,
+              "Standard deviation of each independent cell angle (degrees).");
+  options.add(
+      "crystal.orientation.axis", crystal.orientation.axis,
+      "Preferred orientation: u v w of the lattice direction u a + v b + w c that lies near "
+      "crystal.orientation.along, either way round. None = all orientations alike.");
+  options.add("crystal.orientation.along", crystal.orientation.along,
+              "x y z in the laboratory: y up, the beam along -z.");
+  options.add("crystal.orientation.spread", crystal.orientation.spread,
+              "Standard deviation of the tilt from it, about each perpendicular axis (degrees).");
 }
 
 void add_amplitudes(core::OptionSet& options, SimulateAmplitudes& amplitudes) {
@@ -57,16 +80,66 @@ void add_amplitudes(core::OptionSet& options, SimulateAmplitudes& amplitudes) {
 }
 
 void add_detector(core::OptionSet& options, SimulateDetector& detector) {
-  options.add_choice(
-      "detector.preset", detector_presets(), [&detector](int i) { detector.preset = i; },
-      [&detector] { return detector.preset; },
-      "four_panels: four tilted panels of 512 x 512 pixels of 0.15 mm around the beam. flat: one "
-      "panel. The others resemble real detectors in size, pixels and gaps.");
-  options.add("detector.distance", detector.distance, "mm; None = the preset's.");
+  options.add(
+      {.path = "detector.preset",
+       .type = "choice",
+       .help =
+           "four_panels: four tilted panels of 512 x 512 pixels of 0.15 mm around the beam. flat: "
+           "one panel. The others resemble real detectors in size, pixels, gaps, sensors and "
+           "trusted ranges; 'EIGER 16M', 'ePix10ka 2M' or 'Rayonix MX340-HS' are understood.",
+       .choices = detector_presets(),
+       .set = [&detector](const std::string& text) { detector.preset = find_preset(text); },
+       .show =
+           [&detector] {
+             return detector_presets().at(static_cast<std::size_t>(detector.preset));
+           }});
+  options.add(
+      "detector.from", detector.from,
+      "Takes the detector, with its mask, from this file in place of the preset: an NXmx or "
+      "DECTRIS master, an .expt or a CBF.");
+  options.add("detector.mask", detector.mask,
+              "HDF5 file (or file.h5:/data/set) with a mask of unusable pixels besides.");
+  options.add("detector.distance", detector.distance, "mm; None = the preset's, or the file's.");
   options.add("detector.pixel_size", detector.pixel_size, "mm; None = the preset's.");
   options.add("detector.pixels", detector.pixels,
               "Pixels along each edge of a panel (four_panels and flat); None = the preset's.");
   options.add("detector.gain", detector.gain, "Counts per photon.");
+}
+
+void add_rings(core::OptionSet& options, const std::string& name, const std::string& what,
+               SimulateRings& rings) {
+  options.add("challenge." + name + ".fraction", rings.fraction,
+              "Part of the images with rings of " + what + ".");
+  options.add("challenge." + name + ".level", rings.level,
+              "Photons per pixel on the crest of the strongest ring, mean over such images.");
+  options.add("challenge." + name + ".width", rings.width,
+              "Relative full width at half maximum of a ring in 1/d.");
+}
+
+void add_bad_pixels(core::OptionSet& options, const std::string& name, const std::string& what,
+                    SimulateBadPixels& bad) {
+  options.add("challenge." + name + ".count", bad.count, what);
+  options.add("challenge." + name + ".masked", bad.masked,
+              "Whether the mask in the files names them.");
+}
+
+void add_challenges(core::OptionSet& options, SimulateChallenges& challenges) {
+  add_rings(options, "ice", "hexagonal ice", challenges.ice);
+  add_rings(options, "salt", "sodium chloride", challenges.salt);
+  options.add("challenge.salt.peaks", challenges.salt_peaks,
+              "Mean number of isolated peaks of salt grains on an image with salt.");
+  options.add("challenge.salt.peak_photons", challenges.salt_peak_photons,
+              "Mean photons of such a peak.");
+  add_bad_pixels(options, "hot_pixels",
+                 "Pixels with counts of their own, the same on all images; half of them saturated.",
+                 challenges.hot_pixels);
+  add_bad_pixels(options, "dead_pixels", "Pixels that read 0 on all images.",
+                 challenges.dead_pixels);
+  add_bad_pixels(options, "dead_panels", "Panels (modules of one panel) that read 0.",
+                 challenges.dead_panels);
+  options.add("challenge.zingers.mean", challenges.zingers,
+              "Mean number per image of short bright tracks, as cosmic rays leave them.");
+  options.add("challenge.zingers.photons", challenges.zinger_photons, "Mean photons of one.");
 }
 
 void add_rest(core::OptionSet& options, SimulateParams& params) {
@@ -91,7 +164,14 @@ void add_rest(core::OptionSet& options, SimulateParams& params) {
                    },
                .show = [] { return std::string("None"); }});
   options.add("output.prefix", params.output.prefix,
-              "Of <prefix>_NNNN.h5 (one per rank) and <prefix>_truth.{expt,json,mtz}.");
+              "Of <prefix>_NNNN.h5 (one per rank), <prefix>_master.h5 (all of them) and "
+              "<prefix>_truth.{expt,json,mtz}.");
+  options.add("output.master", params.output.master,
+              "Whether to write <prefix>_master.h5: all images of all ranks, by relative links.");
+  options.add(
+      "output.stacked", params.output.stacked,
+      "Several panels below each other in one tall image, which all versions of DIALS open; "
+      "off = a third axis of panels, for DIALS from 3.15 on.");
 }
 
 void check_range(const SimulateRange& range, const char* name, double lowest) {
@@ -114,7 +194,92 @@ void check_not_negative(double value, const char* name) {
   core::require(value >= 0, "{}={} cannot be (must not be negative)", name, value);
 }
 
+void check_orientation(const SimulateOrientation& orientation) {
+  check_not_negative(orientation.spread, "crystal.orientation.spread");
+  if (orientation.axis.empty()) return;
+  parse_direction(orientation.axis, "crystal.orientation.axis");
+  parse_direction(orientation.along, "crystal.orientation.along");
+}
+
+void check_rings(const SimulateRings& rings, const std::string& name) {
+  check_part(rings.fraction, (name + ".fraction").c_str());
+  check_not_negative(rings.level, (name + ".level").c_str());
+  core::require(rings.width > 0 && rings.width < 0.5,
+                "{}.width={} cannot be (want 0 to 0.5, relative)", name, rings.width);
+}
+
+void check_challenges(const SimulateChallenges& challenges) {
+  check_rings(challenges.ice, "challenge.ice");
+  check_rings(challenges.salt, "challenge.salt");
+  check_not_negative(challenges.salt_peaks, "challenge.salt.peaks");
+  check_positive(challenges.salt_peak_photons, "challenge.salt.peak_photons");
+  check_not_negative(challenges.hot_pixels.count, "challenge.hot_pixels.count");
+  check_not_negative(challenges.dead_pixels.count, "challenge.dead_pixels.count");
+  check_not_negative(challenges.dead_panels.count, "challenge.dead_panels.count");
+  core::require(challenges.zingers >= 0 && challenges.zingers <= 100000,
+                "challenge.zingers.mean={} cannot be (want 0 to 100000)", challenges.zingers);
+  check_positive(challenges.zinger_photons, "challenge.zingers.photons");
+}
+
+std::vector<double> numbers_of(const std::string& text) {
+  std::string spaced = text;
+  std::replace(spaced.begin(), spaced.end(), ',', ' ');
+  std::istringstream in(spaced);
+  std::vector<double> values;
+  for (std::string word; in >> word;) {
+    std::size_t used = 0;
+    double value = 0;
+    try {
+      value = std::stod(word, &used);
+    } catch (const std::exception&) {
+      used = 0;
+    }
+    core::require(used == word.size() && std::isfinite(value), "'{}' is no number", word);
+    values.push_back(value);
+  }
+  return values;
+}
+
+/// Chances of 0, 1, 2 ... until nothing is left.
+std::vector<double> poisson_parts(double mean) {
+  core::require(mean > 0 && mean <= 20, "a mean of {} crystals cannot be (want 0 to 20)", mean);
+  std::vector<double> parts;
+  double part = std::exp(-mean), sum = 0;
+  for (int n = 0; sum < 1 - 1e-9; part *= mean / ++n) parts.push_back(part), sum += part;
+  return parts;
+}
+
 } // namespace
+
+std::vector<double> parse_lattice_parts(const std::string& text) {
+  constexpr const char* word = "poisson";
+  const bool poisson = text.rfind(word, 0) == 0;
+  std::vector<double> parts = numbers_of(poisson ? text.substr(7) : text);
+  if (poisson) {
+    core::require(parts.size() == 1, "one mean is expected, as in \"poisson 1.3\"");
+    parts = poisson_parts(parts[0]);
+  }
+  double sum = 0;
+  for (const double part : parts) {
+    core::require(part >= 0, "a part of {} cannot be", part);
+    sum += part;
+  }
+  core::require(sum > 0, "parts of the images with 0, 1, 2 ... crystals are expected");
+  for (double& part : parts) part /= sum;
+  return parts;
+}
+
+Vec3 parse_direction(const std::string& text, const std::string& option) {
+  std::vector<double> v;
+  try {
+    v = numbers_of(text);
+  } catch (const core::Error&) {
+    v.clear();
+  }
+  core::require(v.size() == 3 && (v[0] != 0 || v[1] != 0 || v[2] != 0),
+                "{}='{}' is no direction (three numbers are expected, not all zero)", option, text);
+  return {v[0], v[1], v[2]};
+}
 
 void add_simulate_options(core::OptionSet& options, SimulateParams& params) {
   options.add("n_images", params.n_images, "Images to make.");
@@ -122,11 +287,30 @@ void add_simulate_options(core::OptionSet& options, SimulateParams& params) {
               "Of all random numbers. An image depends on seed, number and options alone.");
   options.add("fraction.blanks", params.blanks, "Part of the images without a crystal.");
   options.add("fraction.doubles", params.doubles, "Part of the images with two crystals.");
+  options.add({.path = "n_lattices",
+               .type = "str",
+               .help = "Parts of the images with 0, 1, 2 ... crystals, as \"0.2 0.5 0.2 0.1\", or "
+                       "\"poisson 1.3\" for a mean number, in place of fraction.blanks and "
+                       "fraction.doubles.",
+               .choices = {},
+               .set =
+                   [&params](const std::string& text) {
+                     const bool none = text == "None";
+                     params.lattices.parts =
+                         none ? std::vector<double>() : parse_lattice_parts(text);
+                     params.lattices.text = none ? "" : text;
+                   },
+               .show =
+                   [&params] {
+                     return params.lattices.text.empty() ? std::string("None")
+                                                         : '"' + params.lattices.text + '"';
+                   }});
   add_beam(options, params.beam);
   add_crystal(options, params.crystal);
   add_amplitudes(options, params.amplitudes);
   add_detector(options, params.detector);
   add_rest(options, params);
+  add_challenges(options, params.challenges);
 }
 
 void check_simulate_params(const SimulateParams& params) {
@@ -147,11 +331,16 @@ void check_simulate_params(const SimulateParams& params) {
                 "beam.channels={} cannot be (want 1 to 1000)", params.beam.channels);
   check_not_negative(params.beam.bandwidth, "beam.bandwidth");
   check_positive(params.beam.fluence, "beam.fluence");
+  core::require(params.beam.spike_width >= 1e-6 && params.beam.spike_width <= 0.1,
+                "beam.spike_width={} cannot be (want 1e-6 to 0.1, relative)",
+                params.beam.spike_width);
   check_part(params.beam.polarization_fraction, "beam.polarization_fraction");
   check_positive(params.crystal.size_um, "crystal.size_um");
   check_range(params.crystal.cells_per_block, "crystal.cells_per_block", 1);
   check_range(params.crystal.mosaic_spread, "crystal.mosaic_spread", 0);
   check_part(params.crystal.cell_jitter * 10, "10 * crystal.cell_jitter");
+  check_part(params.crystal.angle_jitter / 5, "crystal.angle_jitter / 5");
+  check_orientation(params.crystal.orientation);
   check_not_negative(params.background.level, "background.level");
   check_range(params.background.clip, "background", 0);
   check_positive(params.detector.gain, "detector.gain");
@@ -162,6 +351,11 @@ void check_simulate_params(const SimulateParams& params) {
                 "output.prefix='{}' cannot begin a file name (give the folder as "
                 "output.output_dir)",
                 params.output.prefix);
+  core::require(
+      params.output.prefix.find('%') == std::string::npos,
+      "output.prefix='{}' cannot hold a percent sign (HDF5 takes it for a series of files)",
+      params.output.prefix);
+  check_challenges(params.challenges);
   if (params.amplitudes.d_min) check_positive(*params.amplitudes.d_min, "amplitudes.d_min");
 }
 

@@ -1,11 +1,15 @@
 // Draws the shots of a simulated run from counter-based random streams.
 #include "kilobragg/programs/simulate_shots.hpp"
 
+#include "simulate_spectrum.hpp"
+#include "simulate_streams.hpp"
+
 #include "kernels/diffraction/random.hpp"
 
 #include "kilobragg/core/units.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace kilobragg::programs {
@@ -13,11 +17,9 @@ namespace {
 
 using diffraction::RandomStream;
 
-/// Streams of one image's random numbers. Numbers are fixed for good: they decide every image.
-enum Stream : std::uint32_t { kind_stream = 1, beam_stream = 2, lattice_stream = 16 };
-
-RandomStream make_stream(const SimulateParams& params, std::uint32_t image, std::uint32_t stream) {
-  return {static_cast<std::uint64_t>(params.seed), image, stream};
+RandomStream make_stream(const SimulateParams& params, std::uint32_t image, std::uint32_t stream,
+                         std::uint32_t item = 0) {
+  return {static_cast<std::uint64_t>(params.seed), image, stream, item};
 }
 
 /// Rotation drawn uniformly (Shoemake 1992).
@@ -53,25 +55,72 @@ models::Spectrum draw_spectrum(const SimulateBeam& beam, double wavelength, Rand
   return spectrum;
 }
 
-models::Beam draw_beam(const SimulateBeam& params, RandomStream& random) {
+models::Beam draw_beam(const SimulateParams& run, std::uint32_t image, RandomStream& random) {
+  const SimulateBeam& params = run.beam;
   models::Beam beam;
   beam.polarization_fraction = params.polarization_fraction;
   beam.wavelength = params.wavelength * (1 + params.wavelength_jitter * bounded_normal(random));
-  if (params.channels > 1 && params.bandwidth > 0) {
+  if (params.channels < 2 || params.bandwidth <= 0) return beam;
+  if (params.spectrum == SpectrumKind::Sase)
+    beam.spectrum =
+        sase_spectrum(params, beam.wavelength, static_cast<std::uint64_t>(run.seed), image);
+  else if (params.spectrum == SpectrumKind::Gaussian)
+    beam.spectrum = gaussian_spectrum(params, beam.wavelength);
+  else
     beam.spectrum = draw_spectrum(params, beam.wavelength, random);
-    beam.wavelength = beam.spectrum.mean_wavelength();
-  }
+  beam.wavelength = beam.spectrum.mean_wavelength();
   return beam;
 }
 
-DrawnLattice draw_lattice(const SimulateCrystal& params, const Sample& sample,
-                          RandomStream& random) {
+/// The smallest rotation that turns the unit vector `from` into `to`.
+Mat3 shortest_rotation(const Vec3& from, const Vec3& to) {
+  const Vec3 axis = cross(from, to);
+  const double sine = norm(axis), cosine = dot(from, to);
+  if (sine > 1e-12) return rotation_about(axis / sine, std::atan2(sine, cosine));
+  if (cosine > 0) return Mat3::identity();
+  const Vec3 other = std::abs(from.x) < 0.9 ? Vec3{1, 0, 0} : Vec3{0, 1, 0};
+  return rotation_about(unit(cross(from, other)), core::pi);
+}
+
+/// A rotation that leaves the preferred lattice direction near its place, either way round.
+Mat3 preferred_rotation(const SimulateOrientation& params, const models::UnitCell& cell,
+                        RandomStream& random) {
+  const Vec3 uvw = parse_direction(params.axis, "crystal.orientation.axis");
+  const Vec3 along = unit(parse_direction(params.along, "crystal.orientation.along"));
+  const Vec3 lattice = unit(transpose(inverse(cell.b_matrix())) * uvw);
+  const Vec3 side = unit(cross(along, std::abs(along.x) < 0.9 ? Vec3{1, 0, 0} : Vec3{0, 1, 0}));
+  const double tilt_a = params.spread * core::degree * random.normal(),
+               tilt_b = params.spread * core::degree * random.normal();
+  const Vec3 turn = tilt_a * side + tilt_b * cross(along, side);
+  const double tilt = norm(turn), sign = random.uniform() < 0.5 ? -1 : 1;
+  const Vec3 target = tilt > 0 ? rotation_about(turn / tilt, tilt) * along : along;
+  return rotation_about(target, 2 * core::pi * random.uniform()) *
+         shortest_rotation(lattice, sign * target);
+}
+
+void jitter_angles(double spread, RandomStream& random, models::UnitCell& cell) {
+  for (double* angle : {&cell.alpha, &cell.beta, &cell.gamma})
+    *angle += spread * bounded_normal(random);
+}
+
+DrawnLattice draw_lattice(const SimulateParams& run, const Sample& sample, std::uint32_t image,
+                          std::uint32_t number) {
+  const SimulateCrystal& params = run.crystal;
+  RandomStream random = make_stream(run, image, lattice_stream + number);
   DrawnLattice lattice;
   models::UnitCell cell = sample.cell;
   for (double* length : {&cell.a, &cell.b, &cell.c})
     *length *= 1 + params.cell_jitter * bounded_normal(random);
+  if (params.angle_jitter > 0) {
+    RandomStream own = make_stream(run, image, angle_stream, number);
+    jitter_angles(params.angle_jitter, own, cell);
+  }
   cell = sample.space_group.constrain(cell);
-  const Mat3 u = random_rotation(random);
+  Mat3 u = random_rotation(random);
+  if (!params.orientation.axis.empty()) {
+    RandomStream own = make_stream(run, image, orientation_stream, number);
+    u = preferred_rotation(params.orientation, cell, own);
+  }
   lattice.cells_per_block = random.uniform(params.cells_per_block.min, params.cells_per_block.max);
   lattice.mosaic_spread_deg = random.uniform(params.mosaic_spread.min, params.mosaic_spread.max);
   lattice.scale = std::exp(params.volume_spread * bounded_normal(random));
@@ -82,21 +131,36 @@ DrawnLattice draw_lattice(const SimulateCrystal& params, const Sample& sample,
   return lattice;
 }
 
+/// Number of crystals for a uniform deviate.
+int lattice_count(const SimulateParams& params, double u) {
+  const auto& parts = params.lattices.parts;
+  if (parts.empty()) return u < params.blanks ? 0 : u < params.blanks + params.doubles ? 2 : 1;
+  int count = 0;
+  for (; count + 1 < static_cast<int>(parts.size()); ++count) {
+    u -= parts[static_cast<std::size_t>(count)];
+    if (u < 0) break;
+  }
+  return count;
+}
+
+const char* kind_of(int lattices) {
+  constexpr std::array names{"blank", "single", "double"};
+  return lattices < 3 ? names[static_cast<std::size_t>(lattices)] : "multiple";
+}
+
 } // namespace
 
 DrawnShot draw_shot(const SimulateParams& params, const Sample& sample, std::uint32_t image) {
   DrawnShot shot;
   shot.image = image;
   const double u = make_stream(params, image, kind_stream).uniform();
-  const int lattices = u < params.blanks ? 0 : u < params.blanks + params.doubles ? 2 : 1;
-  shot.kind = lattices == 0 ? "blank" : lattices == 1 ? "single" : "double";
+  const int lattices = lattice_count(params, u);
+  shot.kind = kind_of(lattices);
   RandomStream random = make_stream(params, image, beam_stream);
   shot.fluence = std::exp(params.beam.fluence_spread * bounded_normal(random));
-  shot.beam = draw_beam(params.beam, random);
-  for (int i = 0; i < lattices; ++i) {
-    RandomStream own = make_stream(params, image, lattice_stream + static_cast<std::uint32_t>(i));
-    shot.lattices.push_back(draw_lattice(params.crystal, sample, own));
-  }
+  shot.beam = draw_beam(params, image, random);
+  for (int i = 0; i < lattices; ++i)
+    shot.lattices.push_back(draw_lattice(params, sample, image, static_cast<std::uint32_t>(i)));
   const auto& background = params.background;
   const double level = background.level * shot.fluence;
   shot.background = lattices == 0 ? background.blank * level

@@ -30,7 +30,49 @@ json lattice_json(const DrawnLattice& lattice) {
           {"scale", lattice.scale}};
 }
 
-json shot_json(const PlacedShot& placed) {
+json pixel_json(const PlacedPixel& pixel) {
+  return {{"panel", pixel.panel}, {"fast", pixel.fast}, {"slow", pixel.slow}};
+}
+
+json artefacts_json(const DrawnArtefacts& drawn) {
+  json value = {{"ice", drawn.ice},
+                {"salt", drawn.salt},
+                {"salt_peaks", json::array()},
+                {"zingers", json::array()}};
+  for (const SaltPeak& peak : drawn.salt_peaks)
+    value["salt_peaks"].push_back({{"panel", peak.panel},
+                                   {"px", {peak.px.x, peak.px.y}},
+                                   {"d", peak.d},
+                                   {"photons", peak.photons},
+                                   {"width", peak.width}});
+  for (const Zinger& zinger : drawn.zingers) {
+    json entry = pixel_json(zinger.start);
+    entry["angle"] = zinger.angle;
+    entry["length"] = zinger.length;
+    entry["photons"] = zinger.photons;
+    value["zingers"].push_back(std::move(entry));
+  }
+  return value;
+}
+
+/// Bad pixels of all images; photons 0 means saturated.
+json bad_json(const BadPixels& bad) {
+  json value = {{"hot_pixels", json::array()},
+                {"dead_pixels", json::array()},
+                {"dead_panels", json::array()}};
+  for (const HotPixel& hot : bad.hot) {
+    json entry = pixel_json(hot.pixel);
+    entry["photons"] = hot.photons;
+    value["hot_pixels"].push_back(std::move(entry));
+  }
+  for (const PlacedPixel& pixel : bad.dead) value["dead_pixels"].push_back(pixel_json(pixel));
+  for (const PixelBlock& block : bad.dead_blocks)
+    value["dead_panels"].push_back(
+        {{"panel", block.panel}, {"box", {block.x0, block.y0, block.x1, block.y1}}});
+  return value;
+}
+
+json shot_json(const PlacedShot& placed, bool challenged) {
   const DrawnShot& shot = placed.shot;
   json value = {{"image", shot.image},
                 {"file", std::filesystem::path(placed.source.path).filename().string()},
@@ -43,6 +85,7 @@ json shot_json(const PlacedShot& placed) {
                 {"background", shot.background},
                 {"lattices", json::array()}};
   for (const auto& lattice : shot.lattices) value["lattices"].push_back(lattice_json(lattice));
+  if (challenged) value["challenges"] = artefacts_json(placed.artefacts);
   return value;
 }
 
@@ -50,7 +93,7 @@ std::vector<models::Experiment>
 true_experiments(const std::vector<PlacedShot>& shots,
                  const std::shared_ptr<const models::Detector>& detector) {
   std::vector<models::Experiment> experiments;
-  for (const auto& [shot, source] : shots)
+  for (const auto& [shot, artefacts, source] : shots)
     for (std::size_t i = 0; i < shot.lattices.size(); ++i) {
       models::Experiment experiment;
       experiment.identifier =
@@ -66,20 +109,20 @@ true_experiments(const std::vector<PlacedShot>& shots,
 
 } // namespace
 
-void write_truth(const std::string& path, const std::vector<PlacedShot>& shots,
-                 const std::shared_ptr<const models::Detector>& detector,
-                 const structure_factors::Amplitudes& amplitudes, double wavelength,
-                 const std::string& phil) {
-  json truth = {{"program", core::version_line("simulate_stills")},
-                {"options", phil},
+void write_truth(const std::string& path, const RunTruth& truth) {
+  const auto& amplitudes = truth.amplitudes;
+  const bool challenged = truth.params.challenges.any();
+  json value = {{"program", core::version_line("simulate_stills")},
+                {"options", truth.phil},
                 {"space_group", amplitudes.space_group.hm()},
                 {"unit_cell", amplitudes.cell.parameters()},
                 {"frames", json::array()}};
-  for (const auto& placed : shots) truth["frames"].push_back(shot_json(placed));
-  core::write_file(path + ".json", truth.dump(1) + "\n");
-  io::write_experiments(true_experiments(shots, detector), path + ".expt");
-  io::write_amplitudes_mtz(amplitudes.cell, amplitudes.space_group, wavelength, amplitudes.hkl,
-                           amplitudes.f, path + ".mtz");
+  if (challenged) value["challenges"] = bad_json(truth.bad);
+  for (const auto& placed : truth.shots) value["frames"].push_back(shot_json(placed, challenged));
+  core::write_file(path + ".json", value.dump(1) + "\n");
+  io::write_experiments(true_experiments(truth.shots, truth.detector), path + ".expt");
+  io::write_amplitudes_mtz(amplitudes.cell, amplitudes.space_group, truth.params.beam.wavelength,
+                           amplitudes.hkl, amplitudes.f, path + ".mtz");
 }
 
 } // namespace kilobragg::programs

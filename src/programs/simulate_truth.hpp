@@ -1,6 +1,8 @@
 // Truth files of a simulated run; for the sources of simulate_stills alone.
 #pragma once
 
+#include "simulate_challenges.hpp"
+
 #include "kilobragg/models/experiment.hpp"
 #include "kilobragg/programs/simulate_shots.hpp"
 #include "kilobragg/structure_factors/amplitudes.hpp"
@@ -11,17 +13,25 @@
 
 namespace kilobragg::programs {
 
-/// Where an image went.
+/// An image as drawn, and where it went.
 struct PlacedShot {
   DrawnShot shot;
+  DrawnArtefacts artefacts;
   models::ImageSource source;
 };
 
-/// Writes <path>.json (per image: kind, beam, lattices as drawn), <path>.expt (one experiment per
-/// lattice) and <path>.mtz (true F). `phil` holds the options that differ from the defaults.
-void write_truth(const std::string& path, const std::vector<PlacedShot>& shots,
-                 const std::shared_ptr<const models::Detector>& detector,
-                 const structure_factors::Amplitudes& amplitudes, double wavelength,
-                 const std::string& phil);
+/// All that is true of a run.
+struct RunTruth {
+  std::vector<PlacedShot> shots;
+  std::shared_ptr<const models::Detector> detector;
+  const structure_factors::Amplitudes& amplitudes;
+  const BadPixels& bad;
+  const SimulateParams& params;
+  std::string phil; ///< the options
+};
+
+/// Writes <path>.json (per image: kind, beam, lattices and challenges as drawn), <path>.expt (one
+/// experiment per lattice) and <path>.mtz (true F).
+void write_truth(const std::string& path, const RunTruth& truth);
 
 } // namespace kilobragg::programs

@@ -92,6 +92,93 @@ TEST_F(SimulateStills, ImagesAndTruthDoNotDependOnRanks) {
   EXPECT_NE(expected[0], expected[1]);
 }
 
+/// The same with everything that can be drawn besides, read through the master.
+TEST_F(SimulateStills, ChallengesDoNotDependOnRanksEither) {
+  const std::string hard =
+      std::string(small) +
+      "beam.spectrum=sase beam.channels=40 'n_lattices=poisson 1.5' crystal.angle_jitter=0.1 "
+      "'crystal.orientation.axis=0 0 1' challenge.ice.fraction=0.5 challenge.salt.fraction=0.5 "
+      "challenge.salt.peaks=5 challenge.zingers.mean=4 challenge.hot_pixels.count=20 "
+      "challenge.dead_pixels.count=20 challenge.dead_panels.count=1 ";
+  std::vector<std::vector<std::int32_t>> expected;
+  nlohmann::json truth;
+  for (int ranks : {1, 2, 3}) {
+    const std::string folder = path("hard" + std::to_string(ranks));
+    const Finished finished = run(hard + "output.output_dir=" + folder, ranks);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    auto all = nlohmann::json::parse(core::read_text_file(folder + "/run_truth.json"));
+    for (auto& frame : all["frames"]) frame.erase("file"), frame.erase("frame");
+    all.erase("options");
+    const auto master = io::open_images(folder + "/run_master.h5");
+    ASSERT_EQ(master->frame_count(), 7);
+    std::vector<std::vector<std::int32_t>> images;
+    for (std::int64_t frame = 0; frame < 7; ++frame) {
+      images.push_back(pixels(*master, frame));
+      const auto beam = master->beam(frame);
+      const auto& want = all["frames"][static_cast<std::size_t>(frame)];
+      EXPECT_EQ(beam.spectrum.weights, want["weights"].get<std::vector<double>>());
+      EXPECT_EQ(beam.spectrum.wavelengths, want["channels"].get<std::vector<double>>());
+      EXPECT_EQ(beam.wavelength, want["wavelength"].get<double>());
+    }
+    if (ranks == 1) expected = images, truth = all;
+    EXPECT_TRUE(images == expected) << ranks;
+    EXPECT_TRUE(images == all_images(folder)) << ranks;
+    EXPECT_EQ(all, truth) << ranks;
+  }
+  EXPECT_EQ(truth["challenges"]["hot_pixels"].size(), 20U);
+  const auto box = truth["challenges"]["dead_panels"][0];
+  const auto first = static_cast<std::size_t>(box["panel"].get<int>()) * 96 * 96;
+  for (const auto& image : expected)
+    for (std::size_t i = 0; i < 96 * 96; ++i) ASSERT_EQ(image[first + i], 0);
+}
+
+/// Panels on their own axis hold the same pixels in the same order.
+TEST_F(SimulateStills, PanelsMayHaveTheirOwnAxis) {
+  for (const char* stacked : {"True", "False"})
+    ASSERT_EQ(run(small + ("n_images=2 output.stacked=" + std::string(stacked) +
+                           " output.output_dir=" + path(stacked)))
+                  .status,
+              0);
+  EXPECT_TRUE(all_images(path("True")) == all_images(path("False")));
+  for (const char* stacked : {"True", "False"})
+    EXPECT_EQ(pixels(*io::open_images(path(stacked) + "/run_master.h5"), 1),
+              all_images(path("True"))[1]);
+}
+
+/// The detector of a run and its mask, taken from its master, its .expt and one of its files.
+TEST_F(SimulateStills, TakesTheDetectorFromFiles) {
+  ASSERT_EQ(run("n_images=1 seed=5 detector.preset=CSPAD amplitudes.d_min=4 "
+                "challenge.dead_panels.count=2 output.output_dir=" +
+                path("first"))
+                .status,
+            0);
+  const auto first = io::open_images(path("first/run_master.h5"));
+  const auto image = first->read(0);
+  for (const char* from : {"run_master.h5", "run_truth.expt", "run_0000.h5"}) {
+    const std::string folder = path(std::string("from_") + from);
+    const Finished finished =
+        run("n_images=1 seed=6 amplitudes.d_min=4 detector.from=" + path("first/") + from +
+            " output.output_dir=" + folder);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    const auto again = io::open_images(folder + "/run_master.h5");
+    ASSERT_EQ(again->detector()->panels.size(), 64U);
+    for (std::size_t i = 0; i < 64; ++i) {
+      const auto &a = first->detector()->panels[i], &b = again->detector()->panels[i];
+      EXPECT_LT(norm(a.frame.origin - b.frame.origin), 1e-9) << from << i;
+      EXPECT_LT(norm(a.frame.fast - b.frame.fast), 1e-9);
+      EXPECT_EQ(a.thickness, b.thickness);
+      EXPECT_EQ(a.trusted_range, b.trusted_range);
+    }
+    const auto other = again->read(0);
+    std::size_t masked = 0;
+    for (std::size_t k = 0; k < image.mask->size(); ++k) {
+      ASSERT_EQ(image.usable(k), other.usable(k)) << from << " " << k;
+      masked += !image.usable(k);
+    }
+    EXPECT_EQ(masked, 2U * 194 * 185);
+  }
+}
+
 TEST_F(SimulateStills, AnotherSeedGivesOtherImagesAndFewerImagesTheSame) {
   ASSERT_EQ(run(small + ("output.output_dir=" + path("a"))).status, 0);
   ASSERT_EQ(run(small + ("n_images=2 output.output_dir=" + path("b"))).status, 0);
@@ -168,6 +255,14 @@ TEST_F(SimulateStills, RefusesWhatCannotBe) {
   refuses("fraction.blanks=0.9 fraction.doubles=0.4", "no part of all images");
   refuses("crystal.cells_per_block.min=40", "crystal.cells_per_block.min=40");
   refuses("output.prefix=a/b", "output.prefix");
+  refuses("output.prefix=a%d", "output.prefix");
+  refuses("detector.preset=eiger_17m", "eiger_16m");
+  refuses("detector.from=" + path("nowhere.expt"), "detector.pixels and detector.pixel_size");
+  refuses("'n_lattices=1 -2'", "n_lattices");
+  refuses("'crystal.orientation.axis=1 2'", "crystal.orientation.axis");
+  refuses("challenge.ice.fraction=2", "challenge.ice.fraction");
+  refuses("challenge.dead_panels.count=9", "challenge.dead_panels.count=9");
+  refuses("challenge.dead_panels.count=9", "challenge.dead_panels.count=9", 2);
   refuses("n_imges=3", "n_images");
   refuses("image.h5", "image.h5");
   refuses("n_images=0", "n_images=0 leaves nothing to simulate", 2);
@@ -203,7 +298,9 @@ TEST_F(SimulateStills, HelpNamesEveryGroupOfOptions) {
   const Finished finished = run("--help");
   EXPECT_EQ(finished.status, 0);
   for (const char* word : {"n_images", "crystal.unit_cell", "beam.bandwidth", "detector.preset",
-                           "background.level", "amplitudes.file", "output.prefix", "four_panels"})
+                           "background.level", "amplitudes.file", "output.prefix", "four_panels",
+                           "detector.from", "jungfrau_16m", "challenge.ice.fraction", "n_lattices",
+                           "beam.spectrum", "crystal.orientation.axis", "output.master"})
     EXPECT_NE(finished.out.find(word), std::string::npos) << word;
 }
 

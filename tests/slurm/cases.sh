@@ -30,14 +30,14 @@ PHIL
     mpirun -n 2 --oversubscribe "$bin/simulate_stills" n_images="$count" seed="$seed" \
       output.output_dir="$work/images" output.prefix="$run" render.oversample=1 beam.channels=2 \
       crystal.size_um=0.2 noise.poisson=False > "$work/simulate_$run.log"
-    "$bin/stills_process" "$work/process.phil" "$work/images/${run}_*.h5" \
+    "$bin/stills_process" "$work/process.phil" "$work/images/${run}_0*.h5" \
       output.output_dir="$work/reference/$run" > "$work/reference_$run.log"
     digest "$work/reference/$run" > "$work/reference_$run.digest"
     say "$run: $(wc -l < "$work/reference_$run.digest") images, shards of $(shard_bytes "$work/reference/$run") bytes"
   done
   merge_alone reference
-  echo "long $work/images/long_*.h5" > "$work/long.txt"
-  printf '# two runs\n\nlong %s\nshort %s\n' "$work/images/long_*.h5" "$work/images/short_*.h5" > "$work/both.txt"
+  echo "long $work/images/long_0*.h5" > "$work/long.txt"
+  printf '# two runs\n\nlong %s\nshort %s\n' "$work/images/long_0*.h5" "$work/images/short_0*.h5" > "$work/both.txt"
 }
 
 digest() { /usr/bin/env python3 "$here/shard_digest.py" "$1"; }

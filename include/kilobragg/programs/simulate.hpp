@@ -15,7 +15,11 @@ std::pair<int, int> image_block(int n_images, int rank, int ranks);
 /// Name of the image file of a rank, without folder: "<prefix>_0000.h5".
 std::string image_file_name(const SimulateParams& params, int rank);
 
-/// Simulates all images: each rank writes its block, the first also <prefix>_truth.{expt,json,mtz}.
+/// Name of the file over those of all ranks: "<prefix>_master.h5".
+std::string master_file_name(const SimulateParams& params);
+
+/// Simulates all images: each rank writes its block, the first also <prefix>_master.h5 and
+/// <prefix>_truth.{expt,json,mtz}.
 /// Collective. Throws core::Error.
 void simulate_run(const SimulateParams& params, const parallel::Communicator& communicator);
 

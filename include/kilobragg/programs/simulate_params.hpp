@@ -1,10 +1,13 @@
 // What simulate_stills can be asked for, with defaults like those of a small lysozyme run at an XFEL.
 #pragma once
 
+#include "kernels/geometry/vec3.hpp"
+
 #include "kilobragg/core/options.hpp"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kilobragg::programs {
 
@@ -13,14 +16,30 @@ struct SimulateRange {
   double min = 0, max = 0;
 };
 
+/// How the intensities of a spectrum's channels are drawn.
+enum class SpectrumKind {
+  Channels, ///< each channel for itself, under a Gaussian
+  Sase,     ///< random modes under a Gaussian: spikes
+  Gaussian, ///< the Gaussian itself
+};
+
 struct SimulateBeam {
   double wavelength = 1.3;           ///< beam.wavelength (angstrom)
   double wavelength_jitter = 0.0012; ///< relative standard deviation from shot to shot
   int channels = 6;                  ///< of the spectrum; 1 = monochromatic
   double bandwidth = 0.0025;         ///< relative, full width at half maximum of the mean spectrum
-  double fluence = 1e24;             ///< mean, photons/m^2
-  double fluence_spread = 0.5;       ///< standard deviation of its logarithm
+  SpectrumKind spectrum = SpectrumKind::Channels;
+  double spike_width = 1e-4;   ///< of a SASE spike: relative full width at half maximum
+  double fluence = 1e24;       ///< mean, photons/m^2
+  double fluence_spread = 0.5; ///< standard deviation of its logarithm
   double polarization_fraction = 0.999;
+};
+
+/// Preferred orientation: crystals with the direction `axis` of their lattice near `along`.
+struct SimulateOrientation {
+  std::string axis;            ///< u v w, along u a + v b + w c; empty = all orientations alike
+  std::string along = "0 1 0"; ///< x y z of the laboratory
+  double spread = 10; ///< standard deviation of the tilt about each perpendicular axis (deg)
 };
 
 struct SimulateCrystal {
@@ -31,6 +50,8 @@ struct SimulateCrystal {
   SimulateRange cells_per_block{14, 32};   ///< N, edge of a mosaic block in unit cells
   SimulateRange mosaic_spread{0.01, 0.06}; ///< standard deviation of the misorientation angle (deg)
   double cell_jitter = 0.0015;             ///< relative standard deviation of each free length
+  double angle_jitter = 0;                 ///< standard deviation of each free angle (deg)
+  SimulateOrientation orientation;
 };
 
 struct SimulateAmplitudes {
@@ -41,8 +62,10 @@ struct SimulateAmplitudes {
 };
 
 struct SimulateDetector {
-  int preset = 0;                   ///< index into detector_presets()
-  std::optional<double> distance;   ///< mm
+  int preset = 0;                 ///< index into detector_presets()
+  std::string from;               ///< image, master file or .expt with the detector; empty = preset
+  std::string mask;               ///< file of a mask besides, empty = none
+  std::optional<double> distance; ///< mm
   std::optional<double> pixel_size; ///< mm
   std::optional<int> pixels;        ///< along each edge of a panel; four_panels and flat only
   double gain = 1;                  ///< counts per photon
@@ -57,12 +80,50 @@ struct SimulateBackground {
 struct SimulateOutput {
   std::string directory = ".";
   std::string prefix = "run";
+  bool stacked = true; ///< panels below each other in one tall image
+  bool master = true;  ///< <prefix>_master.h5 over the files of all ranks
+};
+
+/// Powder rings on part of the images.
+struct SimulateRings {
+  double fraction = 0;  ///< of the images
+  double level = 10;    ///< photons per pixel on the strongest ring's crest, mean
+  double width = 0.004; ///< relative full width at half maximum of a ring in 1/d
+};
+
+/// Pixels that are the same on all images.
+struct SimulateBadPixels {
+  int count = 0;
+  bool masked = false; ///< does the mask in the files say so?
+};
+
+/// What makes real images hard.
+struct SimulateChallenges {
+  SimulateRings ice, salt;
+  double salt_peaks = 0;          ///< mean number of isolated peaks on an image with salt
+  double salt_peak_photons = 500; ///< mean of such a peak
+  SimulateBadPixels hot_pixels, dead_pixels, dead_panels{0, true};
+  double zingers = 0;          ///< mean number on an image
+  double zinger_photons = 200; ///< mean of one
+
+  /// Is any of them asked for?
+  bool any() const {
+    return ice.fraction > 0 || salt.fraction > 0 || hot_pixels.count > 0 || dead_pixels.count > 0 ||
+           dead_panels.count > 0 || zingers > 0;
+  }
+};
+
+/// Number of crystals in a shot.
+struct SimulateLattices {
+  std::string text;          ///< n_lattices as given, empty = fraction.blanks and .doubles decide
+  std::vector<double> parts; ///< of the images with 0, 1, 2 ... crystals, sum 1
 };
 
 struct SimulateParams {
   int n_images = 300;
   int seed = 1;
   double blanks = 0.15, doubles = 0.06; ///< parts of all images
+  SimulateLattices lattices;
   bool poisson = true;
   int oversample = 3;
   SimulateBeam beam;
@@ -70,8 +131,16 @@ struct SimulateParams {
   SimulateAmplitudes amplitudes;
   SimulateDetector detector;
   SimulateBackground background;
+  SimulateChallenges challenges;
   SimulateOutput output;
 };
+
+/// Parts of the images with 0, 1, 2 ... crystals: "0.2 0.5 0.3" as they are (scaled to sum 1), or
+/// "poisson 1.3" for a mean number. Throws core::Error.
+std::vector<double> parse_lattice_parts(const std::string& text);
+
+/// Three numbers, with spaces or commas. Throws core::Error naming the option.
+Vec3 parse_direction(const std::string& text, const std::string& option);
 
 /// Declares every option of simulate_stills, bound to `params`, which must outlive the set.
 void add_simulate_options(core::OptionSet& options, SimulateParams& params);

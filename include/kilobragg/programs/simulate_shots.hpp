@@ -21,7 +21,7 @@ struct DrawnLattice {
 /// One image as drawn.
 struct DrawnShot {
   std::uint32_t image = 0;
-  std::string kind;   ///< blank, single, double
+  std::string kind;   ///< blank, single, double, multiple
   double fluence = 1; ///< relative to the mean
   models::Beam beam;
   std::vector<DrawnLattice> lattices;

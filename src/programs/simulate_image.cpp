@@ -1,0 +1,54 @@
+// Renders, counts and disturbs one image after another.
+#include "simulate_image.hpp"
+
+#include <algorithm>
+
+namespace kilobragg::programs {
+namespace {
+
+models::Beam mean_beam(const SimulateParams& params) {
+  models::Beam beam;
+  beam.wavelength = params.beam.wavelength;
+  beam.polarization_fraction = params.beam.polarization_fraction;
+  return beam;
+}
+
+diffraction::RenderParams render_params(const SimulateParams& params) {
+  diffraction::RenderParams render;
+  render.oversample = params.oversample;
+  return render;
+}
+
+} // namespace
+
+ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene)
+    : params_(params)
+    , scene_(scene)
+    , planes_(absorption_planes(scene.detector.detector))
+    , renderer_(planes_, mean_beam(params), render_params(params))
+    , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
+    , reflections_(
+          diffraction::expand_to_sphere(scene.amplitudes, params.amplitudes.d_min.value_or(0)))
+    , photons_(renderer_.pixel_count())
+    , counts_(renderer_.pixel_count()) {}
+
+std::span<const std::int32_t> ImageMaker::make(const DrawnShot& drawn,
+                                               const DrawnArtefacts& artefacts) {
+  const auto shot = to_render(drawn, params_);
+  std::fill(photons_.begin(), photons_.end(), 0.0F);
+  renderer_.add_peaks(shot, reflections_, photons_);
+  renderer_.add_background(shot, photons_);
+  challenger_.add_photons(artefacts, drawn.beam.wavelength, photons_);
+  diffraction::count_photons(photons_,
+                             {.poisson = params_.poisson,
+                              .gain = params_.detector.gain,
+                              .seed = static_cast<std::uint64_t>(params_.seed)},
+                             drawn.image, counts_);
+  challenger_.change_counts(artefacts, drawn.image, counts_);
+  const auto& mask = scene_.detector.mask;
+  for (std::size_t i = 0; i < mask.size(); ++i)
+    if (mask[i] == 0) counts_[i] = -1;
+  return counts_;
+}
+
+} // namespace kilobragg::programs
