@@ -6,6 +6,7 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/units.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/image_reader.hpp"
 #include "kilobragg/io/nxmx_writer.hpp"
@@ -28,7 +29,7 @@ enum Status : int { status_ok = 0, status_failed = 1, status_usage = 2 };
 struct Run {
   const SimulateParams& params;
   std::shared_ptr<const models::Detector> detector;
-  structure_factors::Amplitudes amplitudes;
+  structure_factors::SpectralAmplitudes amplitudes;
   Sample sample;
   std::filesystem::path directory;
 };
@@ -86,8 +87,9 @@ public:
       : run_(run)
       , mask_(mask)
       , renderer_(*run.detector, mean_beam(run.params), render_params(run.params))
-      , reflections_(
-            diffraction::expand_to_sphere(run.amplitudes, run.params.amplitudes.d_min.value_or(0)))
+      , reflections_(diffraction::expand_to_sphere(run.amplitudes,
+                                                   run.params.amplitudes.d_min.value_or(0),
+                                                   core::ev_angstrom / run.params.beam.wavelength))
       , photons_(renderer_.pixel_count())
       , counts_(renderer_.pixel_count()) {}
 

@@ -3,7 +3,7 @@
 
 #include "kilobragg/models/experiment.hpp"
 #include "kilobragg/programs/simulate_shots.hpp"
-#include "kilobragg/structure_factors/amplitudes.hpp"
+#include "kilobragg/structure_factors/spectral_amplitudes.hpp"
 
 #include <memory>
 #include <string>
@@ -21,7 +21,7 @@ struct PlacedShot {
 /// lattice) and <path>.mtz (true F). `phil` holds the options that differ from the defaults.
 void write_truth(const std::string& path, const std::vector<PlacedShot>& shots,
                  const std::shared_ptr<const models::Detector>& detector,
-                 const structure_factors::Amplitudes& amplitudes, double wavelength,
+                 const structure_factors::SpectralAmplitudes& amplitudes, double wavelength,
                  const std::string& phil);
 
 } // namespace kilobragg::programs
