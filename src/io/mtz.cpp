@@ -5,14 +5,13 @@
 #endif
 #include "kilobragg/io/mtz.hpp"
 
+#include "mtz_columns.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
 
-#include <gemmi/mtz.hpp>
-
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -70,76 +69,6 @@ std::vector<std::size_t> order_of(std::size_t count, Index index) {
   return order;
 }
 
-/// Columns of one quantity, or of its two Bijvoet mates.
-struct Quantity {
-  struct Pair {
-    const gemmi::Mtz::Column* value = nullptr;
-    const gemmi::Mtz::Column* sigma = nullptr;
-  };
-  std::vector<Pair> mates;
-  bool amplitude = false; ///< to be squared
-};
-
-bool is_amplitude(char type) { return type == 'F' || type == 'G'; }
-bool is_intensity(char type) { return type == 'J' || type == 'K'; }
-bool is_sigma(char type) { return type == 'Q' || type == 'L' || type == 'M'; }
-
-/// The column with its sigma, which by custom stands behind it.
-Quantity::Pair with_sigma(const gemmi::Mtz& mtz, const gemmi::Mtz::Column& column) {
-  const std::size_t next = column.idx + 1;
-  const bool has = next < mtz.columns.size() && is_sigma(mtz.columns[next].type);
-  return {&column, has ? &mtz.columns[next] : nullptr};
-}
-
-/// The other mate of a column labelled "X(+)".
-const gemmi::Mtz::Column* other_mate(const gemmi::Mtz& mtz, const std::string& label) {
-  std::string other = label;
-  const auto sign = other.rfind("(+)");
-  const auto minus = other.rfind("(-)");
-  if (sign != std::string::npos)
-    other[sign + 1] = '-';
-  else if (minus != std::string::npos)
-    other[minus + 1] = '+';
-  else
-    return nullptr;
-  return mtz.column_with_label(other);
-}
-
-Quantity quantity_of(const gemmi::Mtz& mtz, const gemmi::Mtz::Column& column) {
-  Quantity quantity;
-  quantity.amplitude = is_amplitude(column.type);
-  quantity.mates.push_back(with_sigma(mtz, column));
-  if (column.type == 'G' || column.type == 'K')
-    if (const auto* mate = other_mate(mtz, column.label))
-      quantity.mates.push_back(with_sigma(mtz, *mate));
-  return quantity;
-}
-
-std::string labels_of(const gemmi::Mtz& mtz) {
-  std::string labels;
-  for (const auto& column : mtz.columns)
-    labels += fmt::format("{}{} ({})", labels.empty() ? "" : ", ", column.label, column.type);
-  return labels;
-}
-
-Quantity choose_quantity(const gemmi::Mtz& mtz, const std::string& label, const std::string& path) {
-  if (!label.empty()) {
-    const auto* column = mtz.column_with_label(label);
-    core::require(column != nullptr, "{} has no column '{}' (its columns are {})", path, label,
-                  labels_of(mtz));
-    core::require(is_amplitude(column->type) || is_intensity(column->type),
-                  "column '{}' of {} is neither an amplitude nor an intensity (it is of type {})",
-                  label, path, column->type);
-    return quantity_of(mtz, *column);
-  }
-  for (const char type : {'F', 'J', 'G', 'K'}) {
-    const auto columns = mtz.columns_with_type(type);
-    if (!columns.empty()) return quantity_of(mtz, *columns.front());
-  }
-  core::fail("{} has neither amplitudes nor intensities (its columns are {})", path,
-             labels_of(mtz));
-}
-
 struct Value {
   double intensity = 0, variance = 0;
 };
@@ -163,15 +92,6 @@ std::optional<Value> value_in_row(const gemmi::Mtz& mtz, const Quantity& quantit
   }
   if (count == 0) return std::nullopt;
   return Value{sum.intensity / count, sum.variance / (count * count)};
-}
-
-gemmi::Mtz load(const std::string& path) {
-  core::require(std::filesystem::is_regular_file(path), "cannot read {} (no such file)", path);
-  try {
-    return gemmi::read_mtz_file(path);
-  } catch (const std::exception& error) {
-    core::fail("cannot read {} as an MTZ ({})", path, error.what());
-  }
 }
 
 struct IndexedValue {
@@ -238,11 +158,8 @@ void write_merged_mtz(const MergedMtz& data, const std::string& path) {
 }
 
 ReferenceIntensities read_reference_mtz(const std::string& path, const std::string& column) {
-  const gemmi::Mtz mtz = load(path);
-  core::require(mtz.is_merged(), "{} holds unmerged reflections (merge them first)", path);
-  core::require(mtz.spacegroup != nullptr, "{} has an unknown space group '{}'", path,
-                mtz.spacegroup_name);
-  const Quantity quantity = choose_quantity(mtz, column, path);
+  const gemmi::Mtz mtz = load_merged_mtz(path);
+  const Quantity quantity = choose_quantity(mtz, column, "FJGK", path);
   ReferenceIntensities result;
   const gemmi::UnitCell& cell = mtz.get_cell(quantity.mates.front().value->dataset_id);
   result.cell = {cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma};
@@ -260,6 +177,20 @@ void write_amplitudes_mtz(const UnitCell& cell, const SpaceGroup& group, double 
   add_columns(mtz, {{"F", 'F'}});
   for (const std::size_t i : order_of(hkl.size(), [&](std::size_t at) { return hkl[at]; }))
     add_row(mtz, hkl[i], {f[i]});
+  write_mtz(mtz, path);
+}
+
+void write_amplitude_pairs_mtz(const UnitCell& cell, const SpaceGroup& group, double wavelength,
+                               const std::vector<Miller>& hkl, const std::vector<double>& plus,
+                               const std::vector<double>& minus, const std::string& path) {
+  core::require(hkl.size() == plus.size() && hkl.size() == minus.size(),
+                "{} indices but {} and {} amplitudes for {}", hkl.size(), plus.size(), minus.size(),
+                path);
+  gemmi::Mtz mtz = start_mtz(cell, group, wavelength, "Amplitudes", "kilobragg");
+  add_columns(mtz, {{"F", 'F'}, {"F(+)", 'G'}, {"F(-)", 'G'}});
+  for (const std::size_t i : order_of(hkl.size(), [&](std::size_t at) { return hkl[at]; }))
+    add_row(mtz, hkl[i],
+            {std::sqrt((plus[i] * plus[i] + minus[i] * minus[i]) / 2), plus[i], minus[i]});
   write_mtz(mtz, path);
 }
 

@@ -1,6 +1,8 @@
 // Renders, counts and disturbs one image after another.
 #include "simulate_image.hpp"
 
+#include "kilobragg/core/units.hpp"
+
 #include <algorithm>
 
 namespace kilobragg::programs {
@@ -27,8 +29,9 @@ ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene
     , planes_(absorption_planes(scene.detector.detector))
     , renderer_(planes_, mean_beam(params), render_params(params))
     , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
-    , reflections_(
-          diffraction::expand_to_sphere(scene.amplitudes, params.amplitudes.d_min.value_or(0)))
+    , reflections_(diffraction::expand_to_sphere(scene.amplitudes,
+                                                 params.amplitudes.d_min.value_or(0),
+                                                 core::ev_angstrom / params.beam.wavelength))
     , photons_(renderer_.pixel_count())
     , counts_(renderer_.pixel_count()) {}
 

@@ -6,7 +6,7 @@
 #include "kilobragg/diffraction/renderer.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 #include "kilobragg/programs/simulate_shots.hpp"
-#include "kilobragg/structure_factors/amplitudes.hpp"
+#include "kilobragg/structure_factors/spectral_amplitudes.hpp"
 
 #include <span>
 #include <vector>
@@ -17,7 +17,7 @@ namespace kilobragg::programs {
 struct SimulatedScene {
   SimulatedDetector detector;
   BadPixels bad;
-  structure_factors::Amplitudes amplitudes;
+  structure_factors::SpectralAmplitudes amplitudes;
 };
 
 /// Renders images one after another into reused buffers. What is given must outlive it.

@@ -69,10 +69,26 @@ void add_crystal(core::OptionSet& options, SimulateCrystal& crystal) {
 
 void add_amplitudes(core::OptionSet& options, SimulateAmplitudes& amplitudes) {
   options.add("amplitudes.file", amplitudes.file,
-              "True structure factors: an MTZ, or coordinates as PDB or mmCIF. None = random "
-              "amplitudes with Wilson's statistics.");
-  options.add("amplitudes.column", amplitudes.column,
-              "Column of the MTZ. None = the first amplitudes, else intensities.");
+              "True structure factors: an MTZ, a reflection mmCIF, or coordinates as PDB or mmCIF. "
+              "None = random amplitudes with Wilson's statistics.");
+  options.add(
+      "amplitudes.column", amplitudes.column,
+      "Column of the MTZ, or item of _refln. None = the first amplitudes, else intensities.");
+  options.add("amplitudes.bulk_solvent", amplitudes.bulk_solvent,
+              "Flat bulk solvent around coordinates.");
+  options.add("amplitudes.anomalous", amplitudes.anomalous,
+              "Keep Bijvoet mates apart: F(+) and F(-) of a file of reflections, f' and f'' of all "
+              "elements with coordinates, of random heavy atoms without a file.");
+  options.add(
+      "amplitudes.energies", amplitudes.energies,
+      "Photon energies (eV, separated by commas) at which anomalous amplitudes are "
+      "calculated; images take |F|^2 at beam.wavelength, linear between them. None = that alone.");
+  options.add(
+      "amplitudes.dispersion_file", amplitudes.dispersion_file,
+      "Lines \"energy f' f''\" (eV, electrons) of amplitudes.dispersion_element, in place of "
+      "those of the free atom.");
+  options.add("amplitudes.dispersion_element", amplitudes.dispersion_element,
+              "Element of amplitudes.dispersion_file, and of random heavy atoms.");
   options.add("amplitudes.b_factor", amplitudes.b_factor,
               "Overall B of random amplitudes (square angstrom).");
   options.add("amplitudes.d_min", amplitudes.d_min,

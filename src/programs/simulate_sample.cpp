@@ -2,11 +2,16 @@
 #include "simulate_sample.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/units.hpp"
 #include "kilobragg/models/beam.hpp"
+#include "kilobragg/structure_factors/load.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
+#include <sstream>
+#include <vector>
 
 namespace kilobragg::programs {
 namespace {
@@ -30,14 +35,68 @@ double choose_d_min(const SimulateParams& params, const models::Detector& detect
   return d_min ? *d_min : corner * reach;
 }
 
-bool ends_with(const std::string& text, const std::string& ending) {
-  return text.size() >= ending.size() &&
-         std::equal(ending.rbegin(), ending.rend(), text.rbegin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
+std::vector<double> parse_energies(const std::string& text) {
+  std::vector<double> energies;
+  std::string words = text;
+  std::replace(words.begin(), words.end(), ',', ' ');
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    char* end = nullptr;
+    const double energy = std::strtod(word.c_str(), &end);
+    core::require(*end == 0 && energy > 0,
+                  "amplitudes.energies={} cannot be ('{}' is no photon energy in eV)", text, word);
+    energies.push_back(energy);
+  }
+  return energies;
 }
 
-bool is_mtz(const std::string& path) { return ends_with(path, ".mtz"); }
+structure_factors::LoadParams load_params(const SimulateParams& params, double d_min) {
+  const auto& source = params.amplitudes;
+  structure_factors::LoadParams load;
+  load.column = source.column;
+  load.anomalous = source.anomalous;
+  load.coordinates.d_min = d_min;
+  load.coordinates.bulk_solvent = source.bulk_solvent;
+  load.energies = parse_energies(source.energies);
+  core::require(source.anomalous || (load.energies.empty() && source.dispersion_file.empty()),
+                "amplitudes.energies and amplitudes.dispersion_file do nothing without dispersion "
+                "(Friedel's law is on) amplitudes.anomalous=True?");
+  if (!source.dispersion_file.empty())
+    load.dispersion.tables.push_back(structure_factors::read_dispersion_table(
+        source.dispersion_file, source.dispersion_element));
+  return load;
+}
+
+/// The energies asked for, or that of the mean wavelength.
+void complete_energies(std::vector<double>& energies, const SimulateParams& params) {
+  if (energies.empty()) energies.push_back(core::ev_angstrom / params.beam.wavelength);
+}
+
+structure_factors::SpectralAmplitudes random_amplitudes(const SimulateParams& params,
+                                                        const models::UnitCell& cell,
+                                                        const models::SpaceGroup& group,
+                                                        double d_min) {
+  structure_factors::LoadParams load = load_params(params, d_min);
+  const auto seed = static_cast<std::uint64_t>(params.seed);
+  const structure_factors::WilsonParams wilson{.b_factor = params.amplitudes.b_factor};
+  if (!load.anomalous)
+    return structure_factors::with_friedel(
+        structure_factors::random_wilson(cell, group, d_min, seed, wilson));
+  complete_energies(load.energies, params);
+  structure_factors::HeavyAtoms heavy;
+  heavy.element = params.amplitudes.dispersion_element;
+  return structure_factors::amplitudes_at(
+      structure_factors::random_parts(cell, group, d_min, seed, wilson, heavy), load.energies,
+      load.dispersion);
+}
+
+structure_factors::SpectralAmplitudes amplitudes_of_file(const SimulateParams& params,
+                                                         double d_min) {
+  structure_factors::LoadParams load = load_params(params, d_min);
+  if (load.anomalous && !structure_factors::holds_reflections(params.amplitudes.file))
+    complete_energies(load.energies, params);
+  return structure_factors::load_amplitudes(params.amplitudes.file, load);
+}
 
 void require_no_contradiction(const models::UnitCell& cell, const models::SpaceGroup& group) {
   const std::string problem = group.contradiction(cell);
@@ -47,7 +106,8 @@ void require_no_contradiction(const models::UnitCell& cell, const models::SpaceG
 }
 
 /// A cell from an option must be that of the file, within what crystals of one form differ by.
-void require_same_cell(const models::UnitCell& wanted, const structure_factors::Amplitudes& found,
+void require_same_cell(const models::UnitCell& wanted,
+                       const structure_factors::SpectralAmplitudes& found,
                        const std::string& file) {
   const auto a = wanted.parameters(), b = found.cell.parameters();
   for (std::size_t i = 0; i < 6; ++i)
@@ -58,8 +118,8 @@ void require_same_cell(const models::UnitCell& wanted, const structure_factors::
 
 } // namespace
 
-structure_factors::Amplitudes make_amplitudes(const SimulateParams& params,
-                                              const models::Detector& detector) {
+structure_factors::SpectralAmplitudes make_amplitudes(const SimulateParams& params,
+                                                      const models::Detector& detector) {
   const double d_min = choose_d_min(params, detector);
   const auto& source = params.amplitudes;
   const bool from_file = !source.file.empty();
@@ -76,19 +136,10 @@ structure_factors::Amplitudes make_amplitudes(const SimulateParams& params,
     if (!cell) cell = models::UnitCell::parse(default_cell);
     if (!group) group = models::SpaceGroup(default_group);
     require_no_contradiction(*cell, *group);
-    return structure_factors::random_wilson(group->constrain(*cell), *group, d_min,
-                                            static_cast<std::uint64_t>(params.seed),
-                                            {.b_factor = source.b_factor});
+    return random_amplitudes(params, group->constrain(*cell), *group, d_min);
   }
   if (cell && group) require_no_contradiction(*cell, *group);
-  structure_factors::Amplitudes amplitudes;
-  if (is_mtz(source.file)) {
-    amplitudes = structure_factors::from_mtz(source.file, source.column);
-  } else {
-    structure_factors::CoordinateParams coordinates;
-    coordinates.d_min = d_min;
-    amplitudes = structure_factors::from_coordinates(source.file, coordinates);
-  }
+  structure_factors::SpectralAmplitudes amplitudes = amplitudes_of_file(params, d_min);
   if (cell) {
     require_same_cell(*cell, amplitudes, source.file);
     amplitudes.cell = *cell;

@@ -2,6 +2,7 @@
 #include "simulate_truth.hpp"
 
 #include "kilobragg/core/files.hpp"
+#include "kilobragg/core/units.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/experiments.hpp"
 #include "kilobragg/io/mtz.hpp"
@@ -107,6 +108,19 @@ true_experiments(const std::vector<PlacedShot>& shots,
   return experiments;
 }
 
+/// F, and with Bijvoet mates apart F(+) and F(-), at the wavelength.
+void write_amplitudes(const structure_factors::SpectralAmplitudes& amplitudes, double wavelength,
+                      const std::string& path) {
+  if (!amplitudes.bijvoet()) {
+    io::write_amplitudes_mtz(amplitudes.cell, amplitudes.space_group, wavelength, amplitudes.hkl,
+                             amplitudes.layers.front().plus, path);
+    return;
+  }
+  const auto layer = amplitudes.at(core::ev_angstrom / wavelength);
+  io::write_amplitude_pairs_mtz(amplitudes.cell, amplitudes.space_group, wavelength, amplitudes.hkl,
+                                layer.plus, layer.minus, path);
+}
+
 } // namespace
 
 void write_truth(const std::string& path, const RunTruth& truth) {
@@ -121,8 +135,7 @@ void write_truth(const std::string& path, const RunTruth& truth) {
   for (const auto& placed : truth.shots) value["frames"].push_back(shot_json(placed, challenged));
   core::write_file(path + ".json", value.dump(1) + "\n");
   io::write_experiments(true_experiments(truth.shots, truth.detector), path + ".expt");
-  io::write_amplitudes_mtz(amplitudes.cell, amplitudes.space_group, truth.params.beam.wavelength,
-                           amplitudes.hkl, amplitudes.f, path + ".mtz");
+  write_amplitudes(amplitudes, truth.params.beam.wavelength, path + ".mtz");
 }
 
 } // namespace kilobragg::programs

@@ -5,7 +5,7 @@
 
 #include "kilobragg/models/experiment.hpp"
 #include "kilobragg/programs/simulate_shots.hpp"
-#include "kilobragg/structure_factors/amplitudes.hpp"
+#include "kilobragg/structure_factors/spectral_amplitudes.hpp"
 
 #include <memory>
 #include <string>
@@ -24,7 +24,7 @@ struct PlacedShot {
 struct RunTruth {
   std::vector<PlacedShot> shots;
   std::shared_ptr<const models::Detector> detector;
-  const structure_factors::Amplitudes& amplitudes;
+  const structure_factors::SpectralAmplitudes& amplitudes;
   const BadPixels& bad;
   const SimulateParams& params;
   std::string phil; ///< the options

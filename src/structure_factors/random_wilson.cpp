@@ -1,4 +1,6 @@
 // Random amplitudes with Wilson's statistics, each a function of seed and index alone.
+#include "index_random.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
 #include "kilobragg/structure_factors/amplitudes.hpp"
@@ -11,31 +13,12 @@ namespace {
 
 constexpr double atom_volume = 18.5; // angstrom^3 per non-hydrogen atom of protein
 
-// One step of splitmix64 (Steele, Lea and Flood 2014): a bijection that scatters every bit.
-std::uint64_t scatter(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
-// Counter-based generator: the counter is the index, so order and list length cannot matter.
-std::uint64_t hash_index(const models::Miller& hkl, std::uint64_t seed, std::uint64_t draw) {
-  std::uint64_t state = scatter(seed);
-  for (const int part : {hkl.h, hkl.k, hkl.l})
-    state = scatter(state ^ static_cast<std::uint64_t>(static_cast<std::int64_t>(part)));
-  return scatter(state ^ draw);
-}
-
-// Uniform on (0, 1]: never zero, so that its logarithm is finite.
-double uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 1) * 0x1.0p-53; }
-
 // F^2 over its mean.
 double normalised_intensity(const models::Miller& hkl, bool centric, std::uint64_t seed) {
-  const double radius = -std::log(uniform(hash_index(hkl, seed, 0)));
+  const double radius = -std::log(uniform(hash_index(hkl, seed, draw_modulus)));
   if (!centric) return radius;
   // A standard normal by Box and Muller; its square has one degree of freedom and mean one.
-  const double angle = 2 * core::pi * uniform(hash_index(hkl, seed, 1));
+  const double angle = 2 * core::pi * uniform(hash_index(hkl, seed, draw_normal));
   return 2 * radius * std::cos(angle) * std::cos(angle);
 }
 

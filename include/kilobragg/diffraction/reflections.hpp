@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kilobragg/models/symmetry.hpp"
-#include "kilobragg/structure_factors/amplitudes.hpp"
+#include "kilobragg/structure_factors/spectral_amplitudes.hpp"
 
 #include <vector>
 
@@ -18,5 +18,10 @@ struct ReflectionSphere {
 /// Expands amplitudes of the asymmetric unit, leaving out what lies beyond `d_min` in the amplitudes'
 /// own cell. Throws core::Error if nothing is left.
 ReflectionSphere expand_to_sphere(const structure_factors::Amplitudes& amplitudes, double d_min);
+
+/// The same of amplitudes that may tell Bijvoet mates apart, with |F|^2 at a photon energy (eV) linear
+/// between their layers. d_min 0 takes all.
+ReflectionSphere expand_to_sphere(const structure_factors::SpectralAmplitudes& amplitudes,
+                                  double d_min, double energy);
 
 } // namespace kilobragg::diffraction

@@ -45,4 +45,10 @@ void write_amplitudes_mtz(const models::UnitCell& cell, const models::SpaceGroup
                           double wavelength, const std::vector<models::Miller>& hkl,
                           const std::vector<double>& f, const std::string& path);
 
+/// The same with Bijvoet mates apart: F (root of the mean square of the mates), F(+), F(-).
+void write_amplitude_pairs_mtz(const models::UnitCell& cell, const models::SpaceGroup& group,
+                               double wavelength, const std::vector<models::Miller>& hkl,
+                               const std::vector<double>& plus, const std::vector<double>& minus,
+                               const std::string& path);
+
 } // namespace kilobragg::io

@@ -56,9 +56,14 @@ struct SimulateCrystal {
 
 struct SimulateAmplitudes {
   std::string file;            ///< MTZ, PDB or mmCIF; empty = random, with Wilson's statistics
-  std::string column;          ///< of the MTZ
-  double b_factor = 20;        ///< of random amplitudes (angstrom^2)
-  std::optional<double> d_min; ///< None = to the corner of the detector (angstrom)
+  std::string column;          ///< of the MTZ, or item of _refln
+  bool bulk_solvent = true;    ///< of coordinates
+  bool anomalous = false;      ///< Bijvoet mates apart
+  std::string energies;        ///< eV, separated by commas; empty = of the mean wavelength
+  std::string dispersion_file; ///< f' and f'' of dispersion_element
+  std::string dispersion_element = "Se"; ///< and of random heavy atoms
+  double b_factor = 20;                  ///< of random amplitudes (angstrom^2)
+  std::optional<double> d_min;           ///< None = to the corner of the detector (angstrom)
 };
 
 struct SimulateDetector {

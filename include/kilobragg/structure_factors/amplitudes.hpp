@@ -43,6 +43,7 @@ Amplitudes from_mtz(const std::string& path, const std::string& column = {});
 /// How coordinates become structure factors; defaults are those of cctbx.xfel.merge.
 struct CoordinateParams {
   double d_min = 2;
+  double sampling = 1.5; ///< points of the density's grid per d_min / 2; more is exacter and slower
   bool bulk_solvent = true;
   double k_sol = 0.35, b_sol = 46; ///< electrons/angstrom^3, angstrom^2
   double solvent_radius = 1.11,
@@ -51,8 +52,9 @@ struct CoordinateParams {
   std::optional<models::SpaceGroup> space_group;
 };
 
-/// Amplitudes from the coordinates of a PDB file: electron density on a grid, IT92 form factors, FFT,
-/// flat bulk solvent. Without anomalous scattering. Throws core::Error naming the file.
+/// Amplitudes from the coordinates of a PDB or mmCIF file, gzipped or not: electron density on a grid,
+/// IT92 form factors, FFT, flat bulk solvent. Without anomalous scattering (spectral_amplitudes.hpp
+/// has it). Of several models the first is taken. Throws core::Error naming the file.
 Amplitudes from_coordinates(const std::string& path, const CoordinateParams& params);
 
 } // namespace kilobragg::structure_factors
