@@ -1,5 +1,6 @@
 // Rendering and counting noise on the default run of simulate_stills.
 #include "kilobragg/diffraction/renderer.hpp"
+#include "kilobragg/diffraction/shoebox_model.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 #include "kilobragg/programs/simulate_shots.hpp"
 
@@ -43,6 +44,51 @@ void render_peaks(benchmark::State& state) {
       benchmark::Counter(lit, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(render_peaks)->Arg(1)->Arg(3)->Unit(benchmark::kMillisecond);
+
+/// 200 boxes of 15 x 15 pixels on the brightest spots of a shot; derivatives to rotation and N. A step
+/// is one pixel in one channel: a program with explicit blocks takes one per block.
+void shoeboxes_with_derivatives(benchmark::State& state) {
+  const Scene scene;
+  const Renderer renderer = scene.renderer(1);
+  const Shot shot = scene.shot(3);
+  std::vector<float> image(renderer.pixel_count());
+  renderer.add_peaks(shot, scene.reflections, image);
+  const models::Detector detector = programs::make_detector(scene.params.detector);
+  std::vector<Shoebox> boxes;
+  while (boxes.size() < 200) {
+    const auto best = std::size_t(std::max_element(image.begin(), image.end()) - image.begin());
+    std::size_t first = 0;
+    int panel = 0;
+    const auto size = [&] {
+      return std::size_t(detector.panels[std::size_t(panel)].image_size[0]) *
+             std::size_t(detector.panels[std::size_t(panel)].image_size[1]);
+    };
+    while (first + size() <= best) first += size(), ++panel;
+    const auto [width, height] = detector.panels[std::size_t(panel)].image_size;
+    const int x = std::clamp(int((best - first) % std::size_t(width)), 7, width - 8),
+              y = std::clamp(int((best - first) / std::size_t(width)), 7, height - 8);
+    boxes.push_back({panel, x - 7, x + 8, y - 7, y + 8});
+    for (int j = y - 7; j <= y + 7; ++j)
+      for (int i = x - 7; i <= x + 7; ++i)
+        image[first + std::size_t(j) * std::size_t(width) + std::size_t(i)] = 0;
+  }
+  std::vector<ParameterDirection> parameters(6);
+  const Mat3& a = shot.lattices[0].crystal.a_matrix;
+  parameters[0].crystal.a_matrix = rotation_jacobian({-1, 0, 0}) * a;
+  parameters[1].crystal.a_matrix = rotation_jacobian({0, -1, 0}) * a;
+  parameters[2].crystal.a_matrix = rotation_jacobian({0, 0, -1}) * a;
+  for (int i = 0; i < 3; ++i) parameters[std::size_t(3 + i)].crystal.size(i, i) = 1;
+  models::Beam beam;
+  beam.wavelength = scene.params.beam.wavelength;
+  for (auto _ : state)
+    benchmark::DoNotOptimize(
+        model_shoeboxes(detector, beam, shot, scene.reflections, boxes, parameters, {}));
+  const double steps = 200 * 15 * 15 * double(shot.beam.spectrum.wavelengths.size());
+  state.counters["s/step"] =
+      benchmark::Counter(steps * double(state.iterations()),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK(shoeboxes_with_derivatives)->Unit(benchmark::kMillisecond);
 
 void background_and_noise(benchmark::State& state) {
   const Scene scene;
