@@ -11,6 +11,7 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 namespace kilobragg::core {
@@ -40,6 +41,7 @@ po::options_description flags(const OptionSet& options) {
 
 std::vector<std::string> flag_names(const OptionSet& options) {
   std::vector<std::string> names;
+  names.reserve(std::size(common_flags) + options.flags().size());
   for (const char* name : common_flags) names.push_back(fmt::format("--{}", name));
   for (const Flag& flag : options.flags()) names.push_back("--" + flag.name);
   return names;

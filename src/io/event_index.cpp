@@ -148,6 +148,7 @@ void record_ranges(EventIndex& index, std::size_t event, const std::vector<FileR
                 index.events.size(), event);
   if (index.ranges.size() < index.events.size()) index.ranges.resize(index.events.size());
   std::vector<ByteRange> learnt;
+  learnt.reserve(ranges.size());
   for (const FileRange& range : ranges)
     learnt.push_back({file_number(index, range.path), range.offset, range.length});
   index.ranges[event] = std::move(learnt);
