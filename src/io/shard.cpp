@@ -142,7 +142,7 @@ struct ShardReader::State {
   std::vector<DetectorPointer> detectors;
   std::optional<core::RecordLogReader> log;
 
-  void add_detector(std::string text, const std::string& name, DetectorPool& pool) {
+  void add_detector(const std::string& text, const std::string& name, DetectorPool& pool) {
     DetectorPointer& shared = pool[text];
     if (!shared) shared = parse_detector(text, name);
     detectors.push_back(shared);

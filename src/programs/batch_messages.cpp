@@ -111,8 +111,9 @@ std::vector<BatchEvent> BatchReceiver::unpack(const std::string& bytes) {
     geometry.spotfinder_mask = in.get_text();
     geometry.integration_mask = in.get_text();
     geometry.mask_problem = in.get_text();
-    if (geometries_.size() <= geometry.id) geometries_.resize(geometry.id + 1);
-    geometries_[geometry.id] = std::make_shared<const SharedGeometry>(std::move(geometry));
+    const std::uint32_t id = geometry.id;
+    if (geometries_.size() <= id) geometries_.resize(id + 1);
+    geometries_[id] = std::make_shared<const SharedGeometry>(std::move(geometry));
   }
   std::vector<std::shared_ptr<const SourceInfo>> fresh;
   for (auto n = in.get<std::uint32_t>(); n > 0; --n) {

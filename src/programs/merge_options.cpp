@@ -16,10 +16,10 @@ using core::OptionSet;
 constexpr int most_bins = 1000; // more would hold a handful of indices each
 
 template <typename Enum>
-void add_enum(OptionSet& set, const std::string& path, std::vector<std::string> choices,
+void add_enum(OptionSet& set, const std::string& path, const std::vector<std::string>& choices,
               Enum& target, const std::string& help) {
   set.add_choice(
-      path, std::move(choices), [&target](int i) { target = static_cast<Enum>(i); },
+      path, choices, [&target](int i) { target = static_cast<Enum>(i); },
       [&target] { return static_cast<int>(target); }, help);
 }
 
