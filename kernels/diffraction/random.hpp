@@ -112,7 +112,7 @@ KOKKOS_FUNCTION constexpr void first_words(std::uint64_t seed, std::uint32_t ima
 KOKKOS_FUNCTION inline double log_factorial(double k) {
   if (k < 10) {
     double product = 1;
-    for (double i = 2; i <= k; ++i) product *= i;
+    for (int i = 2; i <= static_cast<int>(k); ++i) product *= i;
     return std::log(product);
   }
   const double n = k + 1, inverse = 1 / n, square = inverse * inverse;

@@ -95,9 +95,9 @@ Axis rank_axis(const WeatherMap& weather) {
   Axis axis{0, static_cast<double>(weather.ranks()), "rank", {}};
   // Labels stand in the middle of a rank's row, at whole numbers only.
   const int ranks = weather.ranks();
-  const double step = std::max(1.0, round_step(ranks / 8.0));
-  for (double rank = 0; rank < ranks; rank += step)
-    axis.ticks.push_back({rank + 0.5, fmt::format("{:.0f}", rank)});
+  const int step = std::max(1, static_cast<int>(round_step(ranks / 8.0)));
+  for (int rank = 0; rank < ranks; rank += step)
+    axis.ticks.push_back({rank + 0.5, std::to_string(rank)});
   return axis;
 }
 
