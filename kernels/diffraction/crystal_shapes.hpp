@@ -14,6 +14,9 @@ enum class CrystalShape : int {
   Tophat, ///< constant within |N dh|^2 < 0.3969: the volume and the height of Square
 };
 
+/// Exponent of the Gaussian crystal shape: |F_latt| = det N exp(-kappa |N dh|^2). With fudge 1 the peak
+/// has the volume and width of a parallelepiped crystal's (nanoBragg's gauss_xtal).
+inline constexpr double gauss_kappa = 1.0 / 0.63;
 /// Sphere against cube of the same edge and diameter: root of the ratio of their intensities.
 inline constexpr double round_height = 0.723601254558268;
 /// |N dh|^2 at the edge of a tophat spot: 0.63^2.
@@ -74,7 +77,7 @@ KOKKOS_FUNCTION inline T lattice_factor_squared(const BlockShape& block, const T
   } else {
     const T r2 = block.fudge * radius2(block.size, dx, dy, dz);
     if constexpr (shape == CrystalShape::Gauss)
-      return block.volume2 * exp_of((-2 / 0.63) * r2);
+      return block.volume2 * exp_of(-2 * gauss_kappa * r2);
     else if constexpr (shape == CrystalShape::Round)
       return (block.volume2 * round_height * round_height) * sphere_transform2(root(r2));
     else

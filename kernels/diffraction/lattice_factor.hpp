@@ -5,15 +5,11 @@
 
 namespace kilobragg::diffraction {
 
-/// Exponent of the Gaussian crystal shape: |F_latt| = det N exp(-kappa |N dh|^2). With fudge 1 the peak
-/// has the volume and width of a parallelepiped crystal's (nanoBragg's gauss_xtal).
-inline constexpr double gauss_kappa = 1.0 / 0.63;
-
 /// |F_latt|^2 = (det N)^2 exp(-2 kappa |N dh|^2): `size` is N, cells along a, b, c (symmetric),
 /// `dh` the distance from the nearest lattice point in Miller index units.
 KOKKOS_FUNCTION inline double gauss_lattice_factor_squared(const Mat3& size, const Vec3& dh) {
-  const double volume = determinant(size);
-  return volume * volume * std::exp(-2 * gauss_kappa * norm2(size * dh));
+  return lattice_factor_squared<CrystalShape::Gauss>(make_block_shape(CrystalShape::Gauss, size),
+                                                     dh.x, dh.y, dh.z);
 }
 
 /// The same peak as a Gaussian in dh: covariance (4 kappa N^T N)^-1.
@@ -31,10 +27,15 @@ KOKKOS_FUNCTION inline Mat3 to_reciprocal_space(const Mat3& a_matrix, const Mat3
   return a_matrix * covariance * transpose(a_matrix);
 }
 
+/// J with J w = w x q: how q moves with a small rotation w.
+KOKKOS_FUNCTION constexpr Mat3 rotation_jacobian(const Vec3& q) {
+  return {{0, q.z, -q.y, -q.z, 0, q.x, q.y, -q.x, 0}};
+}
+
 /// Covariance that small rotations w of the lattice (mean 0, covariance `rotation`, rad^2) give the
 /// point q: to first order q moves by w x q = J w, so J C J^T.
 KOKKOS_FUNCTION inline Mat3 mosaic_covariance(const Vec3& q, const Mat3& rotation) {
-  const Mat3 j{{0, q.z, -q.y, -q.z, 0, q.x, q.y, -q.x, 0}};
+  const Mat3 j = rotation_jacobian(q);
   return j * rotation * transpose(j);
 }
 

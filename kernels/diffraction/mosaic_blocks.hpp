@@ -2,15 +2,9 @@
 #pragma once
 
 #include "kernels/diffraction/random.hpp"
-#include "kernels/geometry/mat3.hpp"
+#include "kernels/geometry/small_solve.hpp"
 
 namespace kilobragg::diffraction {
-
-/// Rotation by the vector w (axis times angle, rad).
-KOKKOS_FUNCTION inline Mat3 rotation_by(const Vec3& w) {
-  const double angle = norm(w);
-  return angle == 0 ? Mat3::identity() : rotation_about(w / angle, angle);
-}
 
 /// nanoBragg's distribution: an axis of any direction, and the angle spread (1 - r^2)^(1/3) with r
 /// uniform in (-1, 1): most blocks are nearly `spread` (rad) away, none beyond.

@@ -115,11 +115,6 @@ struct GaussCrystal {
   double fudge = 1;
 };
 
-/// J with J w = w x q: how q moves with a small rotation w.
-KOKKOS_FUNCTION constexpr Mat3 rotation_jacobian(const Vec3& q) {
-  return {{0, q.z, -q.y, -q.z, 0, q.x, q.y, -q.x, 0}};
-}
-
 /// By the chain rule through S = A s A^T, s = (4 kappa N^T N)^-1, S' = S + J C J^T,
 /// height = (det N)^2 sqrt(det S / det S').
 KOKKOS_FUNCTION inline PeakDirection peak_direction(const GaussCrystal& crystal,

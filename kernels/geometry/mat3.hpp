@@ -65,4 +65,14 @@ KOKKOS_FUNCTION inline Mat3 rotation_about(const Vec3& axis, double angle) {
            t * y * z - s * x, t * x * z - s * y, t * y * z + s * x, t * z * z + c}};
 }
 
+/// The rotation by the least angle that takes the unit vector `from` to the unit vector `to`.
+KOKKOS_FUNCTION inline Mat3 least_rotation(const Vec3& from, const Vec3& to) {
+  const Vec3 axis = cross(from, to);
+  const double sine = norm(axis), cosine = dot(from, to);
+  if (sine > 1e-12) return rotation_about(axis / sine, std::atan2(sine, cosine));
+  if (cosine > 0) return Mat3::identity();
+  const Vec3 other = std::abs(from.x) < 0.9 ? Vec3{1, 0, 0} : Vec3{0, 1, 0};
+  return rotation_about(unit(cross(from, other)), 3.14159265358979323846);
+}
+
 } // namespace kilobragg

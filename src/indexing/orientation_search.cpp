@@ -124,16 +124,6 @@ void polish(ScoredVector& candidate, const ReciprocalPoints& q, double length) {
   candidate.score = score;
 }
 
-/// Rotation by the least angle that takes unit vector `from` to unit vector `to`.
-Mat3 least_rotation(const Vec3& from, const Vec3& to) {
-  const Vec3 axis = cross(from, to);
-  const double sine = norm(axis), cosine = dot(from, to);
-  if (sine > 1e-12) return rotation_about(axis / sine, std::atan2(sine, cosine));
-  if (cosine > 0) return Mat3::identity();
-  const Vec3 other = std::abs(from.x) < 0.9 ? Vec3{1, 0, 0} : Vec3{0, 1, 0};
-  return rotation_about(unit(cross(from, other)), std::numbers::pi);
-}
-
 struct Turn {
   float score = 0;
   int step = 0;

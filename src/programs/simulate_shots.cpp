@@ -72,16 +72,6 @@ models::Beam draw_beam(const SimulateParams& run, std::uint32_t image, RandomStr
   return beam;
 }
 
-/// The smallest rotation that turns the unit vector `from` into `to`.
-Mat3 shortest_rotation(const Vec3& from, const Vec3& to) {
-  const Vec3 axis = cross(from, to);
-  const double sine = norm(axis), cosine = dot(from, to);
-  if (sine > 1e-12) return rotation_about(axis / sine, std::atan2(sine, cosine));
-  if (cosine > 0) return Mat3::identity();
-  const Vec3 other = std::abs(from.x) < 0.9 ? Vec3{1, 0, 0} : Vec3{0, 1, 0};
-  return rotation_about(unit(cross(from, other)), core::pi);
-}
-
 /// A rotation that leaves the preferred lattice direction near its place, either way round.
 Mat3 preferred_rotation(const SimulateOrientation& params, const models::UnitCell& cell,
                         RandomStream& random) {
@@ -95,7 +85,7 @@ Mat3 preferred_rotation(const SimulateOrientation& params, const models::UnitCel
   const double tilt = norm(turn), sign = random.uniform() < 0.5 ? -1 : 1;
   const Vec3 target = tilt > 0 ? rotation_about(turn / tilt, tilt) * along : along;
   return rotation_about(target, 2 * core::pi * random.uniform()) *
-         shortest_rotation(lattice, sign * target);
+         least_rotation(lattice, sign * target);
 }
 
 void jitter_angles(double spread, RandomStream& random, models::UnitCell& cell) {

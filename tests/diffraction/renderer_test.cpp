@@ -1,5 +1,6 @@
 // The spot-driven renderer against the plain model over every pixel.
 #include "tests/reference/forward_reference.hpp"
+#include "tests/support/tilted_panels.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/diffraction/renderer.hpp"
@@ -14,40 +15,15 @@ namespace {
 
 constexpr double degree = 3.14159265358979 / 180;
 
-/// Two small panels, tilted, at 25 mm: about 1.5 angstrom at the outer corners.
+/// At 25 mm: about 1.5 angstrom at the outer corners.
 models::Detector make_detector() {
-  models::Detector detector;
-  for (int i = 0; i < 2; ++i) {
-    models::Panel panel;
-    const Mat3 turn = rotation_about(unit({1, 1, 0.3}), (i == 0 ? 3 : -2) * degree);
-    panel.frame.fast = turn * Vec3{1, 0, 0};
-    panel.frame.slow = turn * Vec3{0, -1, 0};
-    panel.frame.origin = {i == 0 ? -21.0 : 1.0, 10.0, -25.0};
-    panel.pixel_size = {0.5, 0.4};
-    panel.image_size = {40, 50};
-    panel.mu = 3;
-    panel.thickness = 0.3;
-    detector.panels.push_back(panel);
-  }
-  return detector;
+  return testing::tilted_panels({{-21, 10, -25}, {1, 10, -25}, {0.5, 0.4}, {40, 50}});
 }
 
-models::Beam make_beam() {
-  models::Beam beam;
-  beam.wavelength = 1.3;
-  beam.polarization_fraction = 0.9;
-  beam.spectrum = {{1.295, 1.3, 1.31}, {1, 3, 2}};
-  return beam;
-}
+models::Beam make_beam() { return testing::three_wavelengths(); }
 
 structure_factors::Amplitudes make_amplitudes() {
-  structure_factors::Amplitudes amplitudes;
-  amplitudes.cell = {30, 30, 40, 90, 90, 90};
-  amplitudes.space_group = models::SpaceGroup("P43212");
-  amplitudes.hkl = amplitudes.space_group.unique_indices(amplitudes.cell, 1.4);
-  for (const auto& hkl : amplitudes.hkl)
-    amplitudes.f.push_back(100 + 7 * hkl.h + 13 * hkl.k + 29 * hkl.l);
-  return amplitudes;
+  return testing::graded_amplitudes({30, 30, 40, 90, 90, 90}, 1.4);
 }
 
 ShotLattice make_lattice(const Vec3& axis, double angle, double sigma) {

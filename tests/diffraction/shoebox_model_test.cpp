@@ -1,4 +1,6 @@
 // Shoeboxes show what the renderer shows, and every derivative is that of finite differences.
+#include "tests/support/tilted_panels.hpp"
+
 #include "kernels/diffraction/pixel_factors.hpp"
 
 #include "kilobragg/core/error.hpp"
@@ -13,42 +15,14 @@
 namespace kilobragg::diffraction {
 namespace {
 
-constexpr double degree = 3.14159265358979 / 180;
-
-/// Two tilted panels at 60 mm with a sensor that does not absorb everything.
 models::Detector make_detector() {
-  models::Detector detector;
-  for (int i = 0; i < 2; ++i) {
-    models::Panel panel;
-    const Mat3 turn = rotation_about(unit({1, 1, 0.3}), (i == 0 ? 3 : -2) * degree);
-    panel.frame.fast = turn * Vec3{1, 0, 0};
-    panel.frame.slow = turn * Vec3{0, -1, 0};
-    panel.frame.origin = {i == 0 ? -31.0 : 1.0, 15.0, -60.0};
-    panel.pixel_size = {0.2, 0.21};
-    panel.image_size = {150, 140};
-    panel.mu = 3;
-    panel.thickness = 0.3;
-    detector.panels.push_back(panel);
-  }
-  return detector;
+  return testing::tilted_panels({{-31, 15, -60}, {1, 15, -60}, {0.2, 0.21}, {150, 140}});
 }
 
-models::Beam make_beam() {
-  models::Beam beam;
-  beam.wavelength = 1.3;
-  beam.polarization_fraction = 0.9;
-  beam.spectrum = {{1.295, 1.3, 1.31}, {1, 3, 2}};
-  return beam;
-}
+models::Beam make_beam() { return testing::three_wavelengths(); }
 
 ReflectionSphere make_reflections() {
-  structure_factors::Amplitudes amplitudes;
-  amplitudes.cell = {50, 50, 60, 90, 90, 90};
-  amplitudes.space_group = models::SpaceGroup("P43212");
-  amplitudes.hkl = amplitudes.space_group.unique_indices(amplitudes.cell, 2);
-  for (const auto& hkl : amplitudes.hkl)
-    amplitudes.f.push_back(100 + 7 * hkl.h + 13 * hkl.k + 29 * hkl.l);
-  return expand_to_sphere(amplitudes, 0);
+  return expand_to_sphere(testing::graded_amplitudes({50, 50, 60, 90, 90, 90}, 2), 0);
 }
 
 /// Anisotropic in size and spread, and a second lattice.
