@@ -1,7 +1,7 @@
 // What a pixel makes of a scattered ray: polarisation, solid angle, share absorbed in the sensor.
 #pragma once
 
-#include "kernels/geometry/vec3.hpp"
+#include "kernels/diffraction/triple.hpp"
 
 namespace kilobragg::diffraction {
 
@@ -40,27 +40,33 @@ struct Polarisation {
 
 /// Polarisation, solid angle and capture of a pixel, and how the logarithm of their product changes
 /// with the place x (per mm) and the panel's normal.
+template <typename T>
 struct PixelFactor {
-  double value = 0;
-  Vec3 by_place, by_normal;
+  T value{};
+  Triple<T> by_place, by_normal;
 };
 
 /// A pixel of `area` (mm^2) at x (mm) on a panel with unit normal `n` away from the sample.
-KOKKOS_FUNCTION inline PixelFactor pixel_factor(const Polarisation& beam, const Vec3& x,
-                                                const Vec3& n, double area, double mu,
-                                                double thickness) {
-  const double r = norm(x), xn = dot(x, n);
-  const Vec3 k = x / r;
-  const double p = polarisation_factor(k, beam.e, beam.n, beam.f);
-  const double c = capture_fraction(k, n, mu, thickness), u = dot(k, n);
-  const double passed = 1 - c, depth = mu > 0 && thickness > 0 ? mu * thickness : 0;
-  const double by_cosine = -passed * depth / (u * u * c); // d ln c / du
-  const Vec3 by_ray = (-2 * beam.f * dot(k, beam.e) / p) * beam.e -
-                      (2 * (1 - beam.f) * dot(k, beam.n) / p) * beam.n + by_cosine * n;
-  PixelFactor factor;
-  factor.value = p * solid_angle(x, n, area) * c;
-  factor.by_place = (1 / r) * (by_ray - dot(by_ray, k) * k) + (1 / xn) * n - (3 / r) * k;
-  factor.by_normal = (1 / xn) * x + by_cosine * k;
+template <typename T>
+KOKKOS_FUNCTION inline PixelFactor<T> pixel_factor(const Polarisation& beam, const Triple<T>& x,
+                                                   const Vec3& n, double area, double mu,
+                                                   double thickness) {
+  const T r2 = dot(x, x), per_r = 1.0 / root(r2), xn = dot(x, n);
+  const Triple<T> k{x.x * per_r, x.y * per_r, x.z * per_r};
+  const T ke = dot(k, beam.e), kn = dot(k, beam.n), u = xn * per_r;
+  const T polarisation = beam.f * (1.0 - ke * ke) + (1 - beam.f) * (1.0 - kn * kn);
+  const double depth = mu > 0 && thickness > 0 ? mu * thickness : 0;
+  const T passed = depth > 0 ? exp_of(-depth / u) : T{}, captured = 1.0 - passed;
+  const T by_cosine = -depth * passed / (u * u * captured); // d ln captured / du
+  PixelFactor<T> factor;
+  factor.value = polarisation * (area * u * per_r * per_r) * captured;
+  Triple<T> by_ray = sum_of(Triple<T>{}, (-2 * beam.f) * ke / polarisation, beam.e);
+  by_ray = sum_of(by_ray, (-2 * (1 - beam.f)) * kn / polarisation, beam.n);
+  by_ray = sum_of(by_ray, by_cosine, n);
+  const Triple<T> across = sum_of(by_ray, T{} - dot(by_ray, k), k);
+  factor.by_place = sum_of(sum_of(Triple<T>{}, per_r, across), 1.0 / xn, n);
+  factor.by_place = sum_of(factor.by_place, -3.0 * per_r, k);
+  factor.by_normal = sum_of(sum_of(Triple<T>{}, 1.0 / xn, x), by_cosine, k);
   return factor;
 }
 

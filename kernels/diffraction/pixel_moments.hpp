@@ -1,8 +1,9 @@
 // What a pixel must keep of a Bragg peak so that its derivative to any parameter follows.
 #pragma once
 
-#include "kernels/diffraction/spot_kernel.hpp"
-#include "kernels/diffraction/wide.hpp"
+#include "kernels/diffraction/lattice_factor.hpp"
+#include "kernels/diffraction/spectrum.hpp"
+#include "kernels/diffraction/triple.hpp"
 
 namespace kilobragg::diffraction {
 
@@ -21,61 +22,101 @@ struct PixelMoments {
   T wavelength_scale{}; ///< of the same times lambda0, the wavelength before offset and scale
 };
 
-/// Which sums are wanted besides those of the crystal's parameters.
-struct MomentKinds {
-  bool place = false, wavelength = false;
+/// lambda = offset + scale lambda0.
+struct WavelengthShift {
+  double offset = 0, scale = 1;
 };
 
-/// The channel of a point: its wavelength before offset and scale, and its part of the photons.
-struct MomentChannel {
-  Channel channel;
-  double nominal = 0; ///< lambda0 (angstrom)
-  double weight = 0;
+/// Which sums are wanted: the intensity alone, those of the crystal's parameters, also those of the
+/// panels', also those of the wavelength.
+enum class MomentKind { Value, Crystal, Place, Wavelength };
+
+/// What a peak needs at every point.
+struct MomentPeak {
+  Mat3 m;  ///< inverse covariance
+  Vec3 q0; ///< centre
+  Vec3 k0; ///< direction of the beam (unit)
+  double photons = 0, chi2_max = 0;
+  SpectrumView spectrum;
+  const double* weight = nullptr; ///< of the spectrum's channels
+  ChannelRange channels;
+  WavelengthShift shift;
 };
 
-/// Adds the point x (mm) in one channel.
+/// A ray past a peak: v = u M d - M q0 is linear in the wave number u.
 template <typename T>
-KOKKOS_FUNCTION inline void add_point(const PeakShape& peak, const MomentChannel& in,
-                                      const MomentKinds& kinds, const T& x, const T& y, const T& z,
+struct RayPastPeak {
+  Triple<T> md;          ///< M d, d = k - k0
+  Triple<T> v0;          ///< v at the nearest u: v = (u - centre) M d + v0
+  SpectralPeak<T> along; ///< chi^2
+};
+
+/// chi^2 at the nearest point is taken from where the ray passes q0, not as c - b^2 / a: it is good to
+/// 1e-13, as finite differences need.
+template <typename T>
+KOKKOS_FUNCTION inline RayPastPeak<T> ray_past_peak(const MomentPeak& peak, const Triple<T>& d) {
+  RayPastPeak<T> ray;
+  ray.md = product(peak.m, d);
+  ray.along.a = dot(d, ray.md);
+  const T u = dot(ray.md, peak.q0) / (ray.along.a + 1e-300);
+  const Triple<T> miss{u * d.x - peak.q0.x, u * d.y - peak.q0.y, u * d.z - peak.q0.z};
+  ray.along.centre = u;
+  ray.v0 = product(peak.m, miss);
+  ray.along.least = dot(miss, ray.v0);
+  return ray;
+}
+
+/// Adds the point `x` (mm), all channels at once: four moments of the spectrum under the peak give all
+/// sums.
+template <MomentKind kind, typename T>
+KOKKOS_FUNCTION inline void add_point(const MomentPeak& peak, const Triple<T>& x,
                                       PixelMoments<T>& sums) {
-  const double lambda = in.channel.wavelength;
-  const Vec3& s0 = in.channel.s0;
-  const T per_r = 1.0 / root(x * x + y * y + z * z);
-  const T kx = x * per_r, ky = y * per_r, kz = z * per_r;
-  const T qx = kx * (1 / lambda) - s0.x, qy = ky * (1 / lambda) - s0.y,
-          qz = kz * (1 / lambda) - s0.z;
-  const T dx = qx - peak.centre.x, dy = qy - peak.centre.y, dz = qz - peak.centre.z;
-  const Mat3& m = peak.inverse_covariance;
-  const T vx = m(0, 0) * dx + m(0, 1) * dy + m(0, 2) * dz;
-  const T vy = m(1, 0) * dx + m(1, 1) * dy + m(1, 2) * dz;
-  const T vz = m(2, 0) * dx + m(2, 1) * dy + m(2, 2) * dz;
-  const T i = (in.weight * peak.height) * exp_of(-0.5 * (vx * dx + vy * dy + vz * dz));
-  const T ix = i * vx, iy = i * vy, iz = i * vz;
-  sums.value += i;
-  sums.v[0] += ix;
-  sums.v[1] += iy;
-  sums.v[2] += iz;
-  sums.vv[0] += ix * vx;
-  sums.vv[1] += iy * vy;
-  sums.vv[2] += iz * vz;
-  sums.vv[3] += ix * vy;
-  sums.vv[4] += ix * vz;
-  sums.vv[5] += iy * vz;
-  if (kinds.place) {
-    const T along = kx * ix + ky * iy + kz * iz, per_length = per_r * (1 / lambda);
-    const T tx = per_length * (along * kx - ix), ty = per_length * (along * ky - iy),
-            tz = per_length * (along * kz - iz);
-    sums.place[0] += tx;
-    sums.place[1] += ty;
-    sums.place[2] += tz;
-    sums.torque[0] += y * tz - z * ty;
-    sums.torque[1] += z * tx - x * tz;
-    sums.torque[2] += x * ty - y * tx;
-  }
-  if (kinds.wavelength) {
-    const T w = (ix * qx + iy * qy + iz * qz) * (1 / lambda);
-    sums.wavelength += w;
-    sums.wavelength_scale += in.nominal * w;
+  const T per_r = 1.0 / root(dot(x, x));
+  const Triple<T> k{x.x * per_r, x.y * per_r, x.z * per_r};
+  const Triple<T> d{k.x - peak.k0.x, k.y - peak.k0.y, k.z - peak.k0.z};
+  const RayPastPeak<T> ray = ray_past_peak(peak, d);
+  const ChannelRange near = channels_near(peak.spectrum, peak.channels, ray.along, peak.chi2_max);
+  if (near.empty()) return;
+  constexpr int count = kind == MomentKind::Value ? 1 : kind == MomentKind::Wavelength ? 4 : 3;
+  const auto spectral = sum_channels<count>(peak.spectrum, peak.weight, near, ray.along);
+  const T height = peak.photons * exp_of(-0.5 * ray.along.least);
+  const T s0 = height * spectral.sum[0];
+  sums.value = sums.value + s0;
+  if constexpr (kind != MomentKind::Value) {
+    const T s1 = height * spectral.sum[1], s2 = height * spectral.sum[2];
+    const Triple<T>&m = ray.md, &v0 = ray.v0;
+    const Triple<T> v{s1 * m.x + s0 * v0.x, s1 * m.y + s0 * v0.y, s1 * m.z + s0 * v0.z};
+    const Triple<T> wv{s2 * m.x + s1 * v0.x, s2 * m.y + s1 * v0.y, s2 * m.z + s1 * v0.z};
+    sums.v[0] = sums.v[0] + v.x;
+    sums.v[1] = sums.v[1] + v.y;
+    sums.v[2] = sums.v[2] + v.z;
+    sums.vv[0] = sums.vv[0] + wv.x * m.x + v.x * v0.x;
+    sums.vv[1] = sums.vv[1] + wv.y * m.y + v.y * v0.y;
+    sums.vv[2] = sums.vv[2] + wv.z * m.z + v.z * v0.z;
+    sums.vv[3] = sums.vv[3] + wv.x * m.y + v.x * v0.y;
+    sums.vv[4] = sums.vv[4] + wv.x * m.z + v.x * v0.z;
+    sums.vv[5] = sums.vv[5] + wv.y * m.z + v.y * v0.z;
+    const T& u = ray.along.centre;
+    if constexpr (kind >= MomentKind::Place) {
+      const Triple<T> uv{wv.x + u * v.x, wv.y + u * v.y, wv.z + u * v.z};
+      const T forward = dot(k, uv);
+      const T tx = per_r * (forward * k.x - uv.x), ty = per_r * (forward * k.y - uv.y),
+              tz = per_r * (forward * k.z - uv.z);
+      sums.place[0] = sums.place[0] + tx;
+      sums.place[1] = sums.place[1] + ty;
+      sums.place[2] = sums.place[2] + tz;
+      sums.torque[0] = sums.torque[0] + x.y * tz - x.z * ty;
+      sums.torque[1] = sums.torque[1] + x.z * tx - x.x * tz;
+      sums.torque[2] = sums.torque[2] + x.x * ty - x.y * tx;
+    }
+    if constexpr (kind >= MomentKind::Wavelength) {
+      // v q = u (u - centre) a, since d v0 = 0
+      const T s3 = height * spectral.sum[3], &a = ray.along.a;
+      const T once = a * (s2 + u * s1), twice = a * (s3 + u * (2.0 * s2 + u * s1));
+      sums.wavelength = sums.wavelength + twice;
+      sums.wavelength_scale =
+          sums.wavelength_scale + (1 / peak.shift.scale) * (once - peak.shift.offset * twice);
+    }
   }
 }
 

@@ -14,6 +14,34 @@ typedef double Wide __attribute__((vector_size(64)));
 typedef std::int64_t WideMask __attribute__((vector_size(64)));
 inline constexpr int wide_count = 8;
 
+/// How many numbers a T holds: eight or one.
+template <typename T>
+inline constexpr int lanes = 1;
+template <>
+inline constexpr int lanes<Wide> = wide_count;
+
+/// x, x + 1, ... in the lanes.
+template <typename T>
+KOKKOS_FUNCTION inline T counted_from(double x) {
+  if constexpr (lanes<T> == 1)
+    return x;
+  else
+    return T{0, 1, 2, 3, 4, 5, 6, 7} + x;
+}
+
+KOKKOS_FUNCTION inline double lane(double v, int) { return v; }
+inline double lane(const Wide& v, int i) { return v[i]; }
+
+KOKKOS_FUNCTION inline void set_lane(double& v, int, double value) { v = value; }
+inline void set_lane(Wide& v, int i, double value) { v[i] = value; }
+
+KOKKOS_FUNCTION inline double least(double v) { return v; }
+inline double least(const Wide& v) {
+  double result = v[0];
+  for (int i = 1; i < wide_count; ++i) result = v[i] < result ? v[i] : result;
+  return result;
+}
+
 // The formulas are templates over T = double (GPUs, tests, single points) or Wide (CPUs). What they
 // call has the same name for both.
 
@@ -32,6 +60,11 @@ inline Wide select(const WideMask& mask, const Wide& yes, double no) {
   return mask ? yes : Wide{} + no;
 }
 
+KOKKOS_FUNCTION inline double smaller(double a, double b) { return a < b ? a : b; }
+inline Wide smaller(const Wide& a, double b) { return a < b ? a : Wide{} + b; }
+KOKKOS_FUNCTION inline double larger(double a, double b) { return a > b ? a : b; }
+inline Wide larger(const Wide& a, const Wide& b) { return a > b ? a : b; }
+
 /// Nearest integer, halves to even, for |v| < 2^51: adding 1.5 2^52 leaves no fraction bits.
 template <typename T>
 KOKKOS_FUNCTION inline T nearest(const T& v) {
@@ -39,7 +72,7 @@ KOKKOS_FUNCTION inline T nearest(const T& v) {
   return (v + shift) - shift;
 }
 
-/// e^x for -700 < x <= 0, and zero below; relative error 2e-15. x = n ln 2 + r, |r| <= ln 2 / 2.
+/// e^x for -700 < x < 700, and zero below; relative error 2e-15. x = n ln 2 + r, |r| <= ln 2 / 2.
 inline Wide exp_of(const Wide& x) {
   constexpr double log2e = 1.4426950408889634, ln2_high = 0.693147180369123816490,
                    ln2_low = 1.90821492927058770002e-10, shift = 6755399441055744.0;

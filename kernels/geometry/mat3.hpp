@@ -48,6 +48,7 @@ KOKKOS_FUNCTION constexpr Mat3 operator-(Mat3 a, const Mat3& b) {
 KOKKOS_FUNCTION constexpr Mat3 transpose(const Mat3& a) {
   return Mat3::from_rows(a.col(0), a.col(1), a.col(2));
 }
+KOKKOS_FUNCTION constexpr double trace(const Mat3& a) { return a(0, 0) + a(1, 1) + a(2, 2); }
 KOKKOS_FUNCTION constexpr double determinant(const Mat3& a) {
   return dot(a.row(0), cross(a.row(1), a.row(2)));
 }

@@ -94,6 +94,14 @@ void number_points(const std::vector<Source>& sources, AmplitudeGrid& grid) {
   }
 }
 
+/// Calls visit(index) for every point of the box, sorted.
+template <typename Visit>
+void for_each_index(const AmplitudeGrid& grid, const Visit& visit) {
+  for (int h = -grid.h_max; h <= grid.h_max; ++h)
+    for (int k = -grid.k_max; k <= grid.k_max; ++k)
+      for (int l = -grid.l_max; l <= grid.l_max; ++l) visit(Miller{h, k, l});
+}
+
 void add_layer(const AmplitudeLayer& layer, const std::vector<Source>& sources, double missing_f,
                AmplitudeGrid& grid) {
   for (const Source& source : sources) {
@@ -164,13 +172,28 @@ AmplitudeGrid make_amplitude_grid(const SpectralAmplitudes& amplitudes,
 ReflectionSphere list_sphere(const AmplitudeGrid& grid, const LayerMix& mix) {
   const AmplitudeGridView view = grid.view();
   ReflectionSphere sphere;
-  for (int h = -grid.h_max; h <= grid.h_max; ++h)
-    for (int k = -grid.k_max; k <= grid.k_max; ++k)
-      for (int l = -grid.l_max; l <= grid.l_max; ++l)
-        if (const double f_squared = view.value(h, k, l, mix); f_squared > 0) {
-          sphere.hkl.push_back({h, k, l});
-          sphere.f_squared.push_back(f_squared);
-        }
+  for_each_index(grid, [&](const Miller& hkl) {
+    const double f_squared = view.value(hkl.h, hkl.k, hkl.l, mix);
+    if (f_squared <= 0) return;
+    sphere.hkl.push_back(hkl);
+    sphere.f_squared.push_back(f_squared);
+  });
+  return sphere;
+}
+
+ReflectionSphere expand_layers(const SpectralAmplitudes& amplitudes, double d_min) {
+  AmplitudeGridParams params;
+  params.d_min = d_min;
+  const AmplitudeGrid grid = make_amplitude_grid(amplitudes, params);
+  const AmplitudeGridView view = grid.view();
+  ReflectionSphere sphere;
+  for_each_index(grid, [&](const Miller& hkl) {
+    if (view.id(hkl.h, hkl.k, hkl.l) >= 0) sphere.hkl.push_back(hkl);
+  });
+  for (std::int32_t layer = 0; layer < view.layer_count; ++layer)
+    for (const Miller& hkl : sphere.hkl)
+      sphere.f_squared.push_back(view.value(hkl.h, hkl.k, hkl.l, LayerMix{layer, 0}));
+  sphere.energies = grid.energies;
   return sphere;
 }
 

@@ -1,28 +1,115 @@
-// The two ways of adding a lattice to an image, private to the diffraction room.
+// The two ways of adding lattices to images, private to the diffraction room.
 #pragma once
 
 #include "beam_channels.hpp"
 #include "pixel_tables.hpp"
 
+#include "kernels/diffraction/light_tiles.hpp"
+
 #include "kilobragg/diffraction/reflections.hpp"
 
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace kilobragg::diffraction {
+
+/// Reflections on the device.
+struct DeviceReflections::State {
+  DeviceArray<MillerIndex> hkl;
+  DeviceArray<float> f_squared;  ///< layer by layer
+  DeviceArray<std::int32_t> box; ///< number of each point's reflection, see AmplitudeGridView
+  ReflectionView list;
+  AmplitudeGridView grid;
+  std::vector<double> energies; ///< eV; empty = one layer
+};
+
+/// Layers of |F|^2 for each channel; empty if there is one layer alone.
+std::vector<LayerMix> mix_layers(const DeviceReflections::State& reflections,
+                                 const ShotChannels& channels);
 
 /// Whether a lattice's peaks end before the next lattice point is nearer, so that each can be lit alone.
 bool peaks_end(const ShotLattice& lattice, double tail);
 
-/// Lights the pixels that peaks reach: Gaussian and tophat shapes. `per_f`: r_e^2 times photons/m^2.
-RenderCounts light_spots(const PixelTables& tables, const RenderParams& params,
-                         const std::vector<WeightedChannel>& channels, const ShotLattice& lattice,
-                         double per_f, const ReflectionSphere& reflections,
-                         std::span<float> photons);
+/// A lattice of one of several shots.
+struct LatticeOfShot {
+  std::int32_t shot = 0;
+  const ShotLattice* lattice = nullptr;
+  double per_f = 0;        ///< r_e^2 times photons/m^2 times the scale
+  std::int32_t number = 0; ///< among the lattices of its shot
+};
 
-/// Evaluates every pixel at the nearest lattice point: any shape, explicit blocks only.
-RenderCounts light_all_pixels(const PixelTables& tables, const RenderParams& params,
-                              const std::vector<WeightedChannel>& channels,
+/// What peaks of several shots come from, kept on the device while they are lit.
+class PeakSupply {
+public:
+  /// Candidates of all lattices are found here. `chi2_end`: where peaks end at the latest.
+  PeakSupply(const std::vector<LatticeOfShot>& lattices, const std::vector<ShotChannels>& channels,
+             const DeviceReflections::State& reflections, double chi2_end);
+
+  /// Everything but panels, windows, tail and floor.
+  const PeakSources& sources() const { return sources_; }
+  std::int64_t jobs() const { return jobs_; }
+  std::int32_t channels() const { return most_channels_; }
+  const DeviceArray<std::int32_t>& candidates() const { return candidates_; }
+
+private:
+  void add_spectra(const std::vector<ShotChannels>& channels,
+                   const DeviceReflections::State& reflections);
+  void add_lattices(const std::vector<LatticeOfShot>& lattices,
+                    const std::vector<ShotChannels>& channels,
+                    const DeviceReflections::State& reflections, double chi2_end);
+
+  PeakSources sources_;
+  std::int64_t jobs_ = 0;
+  std::int32_t most_channels_ = 0;
+  DeviceArray<double> wave_numbers_, weights_;
+  DeviceArray<LayerMix> mixes_;
+  DeviceArray<ShotSpectrum> spectra_;
+  DeviceArray<LatticeJob> lattices_;
+  DeviceArray<BlockPeaks> blocks_;
+  DeviceArray<DirectionPart> directions_;
+  DeviceArray<std::int32_t> candidates_;
+};
+
+/// Windows on the device: all panels of some images, or shoeboxes, sorted by shot and panel.
+struct WindowSet {
+  DeviceArray<PanelCone> panels;
+  DeviceArray<Window> windows;
+  DeviceArray<std::int32_t> first_window; ///< [shot][panel], and the end
+  DeviceArray<std::int32_t> tile_window;  ///< of each tile
+  std::int32_t panel_count = 0, tiles = 0;
+};
+/// `windows` get their tiles here.
+WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Window> windows,
+                          const std::vector<std::int32_t>& first_window);
+
+/// Lights the pixels that Gaussian and tophat peaks reach, in images one after another.
+class SpotLight {
+public:
+  SpotLight(const PixelTables& tables, const DeviceArray<float>& factor,
+            const RenderParams& params);
+  RenderCounts light(const std::vector<LatticeOfShot>& lattices,
+                     const std::vector<ShotChannels>& channels,
+                     const DeviceReflections::State& reflections, bool tophat, float* photons);
+
+private:
+  void set_images(std::size_t count);
+
+  const PixelTables& tables_;
+  RenderParams params_;
+  DeviceArray<float> factor_;
+  double brightest_ = 0; ///< factor
+  std::size_t images_ = 0;
+  WindowSet windows_;
+  SpotLists spots_;
+  TileLists tiles_;
+  DeviceArray<PlaneOfPeak> planes_;
+};
+
+/// Evaluates every pixel of one image at the nearest lattice point: any shape, explicit blocks only.
+RenderCounts light_all_pixels(const PixelTables& tables, const DeviceArray<float>& factor,
+                              const RenderParams& params, const ShotChannels& channels,
                               const ShotLattice& lattice, double per_f,
-                              const ReflectionSphere& reflections, std::span<float> photons);
+                              const DeviceReflections::State& reflections, float* photons);
 
 } // namespace kilobragg::diffraction

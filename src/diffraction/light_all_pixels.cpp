@@ -3,106 +3,52 @@
 
 #include "kernels/diffraction/all_pixels.hpp"
 
-#include <algorithm>
-
 namespace kilobragg::diffraction {
 namespace {
 
-/// |F|^2 of the sphere as a box of indices.
-struct FilledBox {
-  std::vector<float> values;
-  AmplitudeBox box;
-};
-
-FilledBox fill_box(const ReflectionSphere& reflections) {
-  FilledBox filled;
-  int* first = filled.box.first;
-  int last[3] = {0, 0, 0};
-  for (const auto& hkl : reflections.hkl) {
-    const int index[3] = {hkl.h, hkl.k, hkl.l};
-    for (int i = 0; i < 3; ++i) {
-      first[i] = std::min(first[i], index[i]);
-      last[i] = std::max(last[i], index[i]);
-    }
-  }
-  std::size_t size = 1;
-  for (int i = 0; i < 3; ++i) {
-    filled.box.count[i] = last[i] - first[i] + 1;
-    size *= std::size_t(filled.box.count[i]);
-  }
-  filled.values.resize(size);
-  const int* count = filled.box.count;
-  for (std::size_t r = 0; r < reflections.size(); ++r) {
-    const auto& hkl = reflections.hkl[r];
-    const auto at =
-        (std::size_t(hkl.h - first[0]) * count[1] + std::size_t(hkl.k - first[1])) * count[2] +
-        std::size_t(hkl.l - first[2]);
-    filled.values[at] = static_cast<float>(reflections.f_squared[r]);
-  }
-  filled.box.f_squared = filled.values.data();
-  return filled;
-}
-
-std::vector<Probe> make_probes(const std::vector<WeightedChannel>& channels,
-                               const ShotLattice& lattice) {
+std::vector<Probe> make_probes(const ShotChannels& channels, const ShotLattice& lattice,
+                               const DeviceReflections::State& reflections) {
   std::vector<Mat3> blocks = lattice.blocks;
   if (blocks.empty()) blocks.push_back(Mat3::identity());
+  const auto mixes = mix_layers(reflections, channels);
   std::vector<Probe> probes;
-  for (const auto& [channel, weight] : channels)
-    for (const Mat3& block : blocks) {
-      const Mat3 to_index = inverse(block * lattice.crystal.a_matrix);
-      probes.push_back({(1 / channel.wavelength) * to_index, to_index * channel.s0,
-                        weight / static_cast<double>(blocks.size())});
-    }
+  for (const BeamPart& from : channels.directions)
+    for (std::size_t j = 0; j < channels.wave_number.size(); ++j)
+      for (const Mat3& block : blocks) {
+        const Mat3 to_index = channels.wave_number[j] * inverse(block * lattice.crystal.a_matrix);
+        probes.push_back({to_index, to_index * from.k0,
+                          channels.weight[j] * from.part / static_cast<double>(blocks.size()),
+                          mixes.empty() ? LayerMix{} : mixes[j]});
+      }
   return probes;
-}
-
-template <CrystalShape shape>
-void light_panel(const PlacedPanel& panel, const PointGrid& points, const BlockShape& block,
-                 const std::vector<Probe>& probes, const AmplitudeBox& amplitudes, double per_f,
-                 const float* factor, std::span<float> photons) {
-  Wide eight{};
-  for (int i = 0; i < wide_count; ++i) eight[i] = i;
-  for (int y = 0; y < panel.grid.height; ++y)
-    for (int x = 0; x < panel.grid.width; x += wide_count) {
-      const Wide sum = pixel_sum<shape>(panel.grid, points, eight + x, y, block, probes.data(),
-                                        static_cast<int>(probes.size()), amplitudes);
-      const std::size_t index = panel.offset + std::size_t(y) * panel.grid.width + std::size_t(x);
-      for (int i = 0; i < std::min(wide_count, panel.grid.width - x); ++i)
-        photons[index + i] += static_cast<float>(per_f * sum[i]) * factor[index + i];
-    }
 }
 
 } // namespace
 
-RenderCounts light_all_pixels(const PixelTables& tables, const RenderParams& params,
-                              const std::vector<WeightedChannel>& channels,
+RenderCounts light_all_pixels(const PixelTables& tables, const DeviceArray<float>& factor,
+                              const RenderParams& params, const ShotChannels& channels,
                               const ShotLattice& lattice, double per_f,
-                              const ReflectionSphere& reflections, std::span<float> photons) {
-  const FilledBox amplitudes = fill_box(reflections);
-  const std::vector<Probe> probes = make_probes(channels, lattice);
-  const BlockShape block = make_block_shape(lattice.shape, lattice.size, lattice.fudge);
-  const auto light = [&](auto shape) {
-    for (const PlacedPanel& panel : tables.panels)
-      light_panel<decltype(shape)::value>(panel, point_grid(params), block, probes, amplitudes.box,
-                                          per_f, tables.factor.data(), photons);
-  };
+                              const DeviceReflections::State& reflections, float* photons) {
+  const auto probes = to_device(make_probes(channels, lattice, reflections));
+  AllPixelsInput in;
+  in.points = point_grid(params);
+  in.block = make_block_shape(lattice.shape, lattice.size, lattice.fudge);
+  in.probes = probes.data();
+  in.probe_count = static_cast<int>(probes.extent(0));
+  in.amplitudes = reflections.grid;
+  in.per_f = per_f;
   using Shape = CrystalShape;
-  switch (lattice.shape) {
-  case Shape::Gauss:
-    light(std::integral_constant<Shape, Shape::Gauss>());
-    break;
-  case Shape::Square:
-    light(std::integral_constant<Shape, Shape::Square>());
-    break;
-  case Shape::Round:
-    light(std::integral_constant<Shape, Shape::Round>());
-    break;
-  case Shape::Tophat:
-    light(std::integral_constant<Shape, Shape::Tophat>());
-    break;
+  const auto launch = lattice.shape == Shape::Gauss    ? light_all_pixels_of<Shape::Gauss>
+                      : lattice.shape == Shape::Square ? light_all_pixels_of<Shape::Square>
+                      : lattice.shape == Shape::Round  ? light_all_pixels_of<Shape::Round>
+                                                       : light_all_pixels_of<Shape::Tophat>;
+  for (std::size_t p = 0; p < tables.panels.size(); ++p) {
+    in.panel = tables.panels[p].grid;
+    in.factor = factor.data() + tables.offsets[p];
+    launch(in, photons + tables.offsets[p]);
   }
-  return {reflections.size() * probes.size(), tables.pixels * probes.size()};
+  const std::size_t count = probes.extent(0);
+  return {static_cast<std::size_t>(reflections.list.count) * count, tables.pixels * count};
 }
 
 } // namespace kilobragg::diffraction

@@ -1,9 +1,5 @@
-// Finds the peaks near the Ewald sphere of each channel and lights the pixels around them.
-#include "candidates.hpp"
+// Finds the peaks near the Ewald spheres of all shots and lights the pixels around them.
 #include "lattice_renderers.hpp"
-
-#include "kernels/diffraction/all_pixels.hpp"
-#include "kernels/diffraction/lit_rows.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,95 +7,26 @@
 namespace kilobragg::diffraction {
 namespace {
 
-/// A peak in one channel, ready to be lit.
-struct LitPeak {
-  const PeakShape& peak;
-  const Channel& channel;
-  EwaldCut cut;
-  double photons = 0; ///< at its height, before the pixel's factor
-  double chi2_max = 0;
-};
+/// Peaks looked at in one launch: enough to fill a device, few enough for the memory of those that light
+/// something (300 bytes each, and 170 for each panel and layer).
+constexpr std::int64_t jobs_per_launch = on_host ? 1 << 16 : 1 << 20;
 
-/// Adds peaks to an image.
-class SpotLight {
-public:
-  SpotLight(const PixelTables& tables, const RenderParams& params, bool tophat,
-            std::span<float> photons)
-      : tables_(tables)
-      , points_(point_grid(params))
-      , tophat_(tophat)
-      , photons_(photons) {
-    for (int i = 0; i < wide_count; ++i) eight_[i] = i;
-  }
-
-  void light(const LitPeak& lit) {
-    const Vec3 ray = unit(lit.cut.ray);
-    const double margin =
-        lit.channel.wavelength * std::sqrt(lit.chi2_max * trace(lit.peak.covariance));
-    for (const PlacedPanel& panel : tables_.panels) {
-      if (dot(ray, panel.middle) < panel.cos_radius - margin) continue; // cos(r + m) > cos r - m
-      const PixelBox box = spot_box(lit.cut, lit.chi2_max - lit.cut.chi2, panel.grid);
-      if (box.empty()) continue;
-      ++counts_.peaks;
-      counts_.pixels += std::size_t(box.x1 - box.x0) * std::size_t(box.y1 - box.y0);
-      for (int layer = 0; layer < points_.layers; ++layer)
-        tophat_ ? light_layer<true>(lit, panel, box, layer)
-                : light_layer<false>(lit, panel, box, layer);
+/// All panels of `count` images.
+WindowSet windows_of_images(const PixelTables& tables, std::size_t count) {
+  std::vector<Window> windows;
+  std::vector<std::int32_t> first_window;
+  for (std::size_t image = 0; image < count; ++image)
+    for (std::size_t p = 0; p < tables.panels.size(); ++p) {
+      first_window.push_back(static_cast<std::int32_t>(windows.size()));
+      Window window;
+      window.panel = static_cast<std::int32_t>(p);
+      window.box = {0, tables.panels[p].grid.width, 0, tables.panels[p].grid.height};
+      window.first_pixel = static_cast<std::int64_t>(image * tables.pixels + tables.offsets[p]);
+      window.first_factor = static_cast<std::int64_t>(tables.offsets[p]);
+      windows.push_back(window);
     }
-  }
-  const RenderCounts& counts() const { return counts_; }
-
-private:
-  template <bool tophat>
-  void light_layer(const LitPeak& lit, const PlacedPanel& panel, const PixelBox& box, int layer) {
-    const PanelGrid& grid = panel.grid;
-    const PlaneOfChi2 plane =
-        plane_of_chi2(lit.peak, lit.channel, grid.origin + (layer * grid.layer_step) * grid.normal,
-                      grid.fast, grid.slow);
-    const int n = points_.oversample;
-    const bool weigh = points_.layers > 1 && points_.weigh_layers;
-    lines_.resize(std::size_t(n * n));
-    for (int y = box.y0; y < box.y1; ++y) {
-      for (int p = 0; p < n * n; ++p)
-        lines_[std::size_t(p)] =
-            line_of_chi2(plane, point_offset(p % n, n), y + point_offset(p / n, n));
-      for (int x = box.x0; x < box.x1; x += wide_count) {
-        const Wide columns = eight_ + static_cast<double>(x);
-        Wide sum{};
-        for (const LineOfChi2& line : lines_) sum += peak_height<tophat>(line.at(columns));
-        if (weigh) sum *= layer_share(grid, layer, cosine(grid, columns, y));
-        add(panel, x, std::min(box.x1, x + wide_count), y, (lit.photons / (n * n)) * sum);
-      }
-    }
-  }
-
-  void add(const PlacedPanel& panel, int x0, int x1, int y, const Wide& sum) {
-    const std::size_t first =
-        panel.offset + std::size_t(y) * std::size_t(panel.grid.width) + std::size_t(x0);
-    float* photons = photons_.data() + first;
-    const float* factor = tables_.factor.data() + first;
-    for (int i = 0; i < x1 - x0; ++i) photons[i] += static_cast<float>(sum[i]) * factor[i];
-  }
-
-  /// Of the rays to the middles of pixels with the panel's normal.
-  static Wide cosine(const PanelGrid& grid, const Wide& x, int y) {
-    const Vec3 line = grid.origin + (y + 0.5) * grid.slow + 0.5 * grid.fast;
-    const Wide px = line.x + x * grid.fast.x, py = line.y + x * grid.fast.y,
-               pz = line.z + x * grid.fast.z;
-    return dot(line, grid.normal) / root(px * px + py * py + pz * pz);
-  }
-
-  const PixelTables& tables_;
-  PointGrid points_;
-  bool tophat_;
-  std::span<float> photons_;
-  Wide eight_{};
-  std::vector<LineOfChi2> lines_; ///< of the row in hand, one per point of a pixel
-  RenderCounts counts_;
-};
-
-double brightest(const PixelTables& tables) {
-  return static_cast<double>(*std::max_element(tables.factor.begin(), tables.factor.end()));
+  first_window.push_back(static_cast<std::int32_t>(windows.size()));
+  return make_window_set(tables.panels, windows, first_window);
 }
 
 } // namespace
@@ -115,38 +42,66 @@ bool peaks_end(const ShotLattice& lattice, double tail) {
   return chi2_max * widest / lattice.fudge < 0.25;
 }
 
-RenderCounts light_spots(const PixelTables& tables, const RenderParams& params,
-                         const std::vector<WeightedChannel>& channels, const ShotLattice& lattice,
-                         double per_f, const ReflectionSphere& reflections,
-                         std::span<float> photons) {
-  const bool tophat = lattice.shape == CrystalShape::Tophat;
-  const BlockShape block = make_block_shape(lattice.shape, lattice.size, lattice.fudge);
-  std::vector<Mat3> blocks = lattice.blocks;
-  if (blocks.empty()) blocks.push_back(Mat3::identity());
-  const double per_block = per_f / static_cast<double>(blocks.size());
-  const double largest = brightest(tables);
-  const double chi2_end = tophat ? 1 : -2 * std::log(params.tail);
-  const auto candidates =
-      find_candidates(reflections, lattice.crystal.a_matrix,
-                      make_lattice_shape(lattice.crystal.a_matrix, block, lattice.rotation),
-                      channels, blocks, chi2_end);
-  SpotLight light(tables, params, tophat, photons);
-  for (const Mat3& rotation : blocks) {
-    const Mat3 a = rotation * lattice.crystal.a_matrix;
-    const LatticeShape shape = make_lattice_shape(a, block, lattice.rotation);
-    for (const Candidate& candidate : candidates) {
-      const PeakShape peak = make_peak_shape(shape, a * candidate.hkl);
-      for (const auto& [channel, weight] : channels) {
-        const EwaldCut cut = cut_by_ewald_sphere(peak, channel);
-        if (cut.chi2 >= chi2_end) continue;
-        const double height = per_block * weight * candidate.f_squared * peak.height;
-        const double tail = std::max(params.tail, params.floor / (height * largest));
-        const double chi2_max = tophat ? 1 : -2 * std::log(tail);
-        if (tail < 1 && cut.chi2 < chi2_max) light.light({peak, channel, cut, height, chi2_max});
-      }
-    }
+SpotLight::SpotLight(const PixelTables& tables, const DeviceArray<float>& factor,
+                     const RenderParams& params)
+    : tables_(tables)
+    , params_(params)
+    , factor_(factor)
+    , brightest_(
+          static_cast<double>(*std::max_element(tables.factor.begin(), tables.factor.end()))) {}
+
+void SpotLight::set_images(std::size_t count) {
+  if (count == images_) return;
+  windows_ = windows_of_images(tables_, count);
+  images_ = count;
+}
+
+RenderCounts SpotLight::light(const std::vector<LatticeOfShot>& lattices,
+                              const std::vector<ShotChannels>& channels,
+                              const DeviceReflections::State& reflections, bool tophat,
+                              float* photons) {
+  set_images(channels.size());
+  const double chi2_end = tophat ? 1 : -2 * std::log(params_.tail);
+  const PeakSupply supply(lattices, channels, reflections, chi2_end);
+  PeakSources sources = supply.sources();
+  sources.panels = windows_.panels.data();
+  sources.panel_count = windows_.panel_count;
+  sources.windows = windows_.windows.data();
+  sources.first_window = windows_.first_window.data();
+  sources.tophat = tophat;
+  sources.tail = params_.tail;
+  sources.floor = params_.floor;
+  sources.brightest = brightest_;
+  RenderCounts counts;
+  for (std::int64_t begin = 0; begin < supply.jobs(); begin += jobs_per_launch) {
+    const std::int64_t end = std::min(supply.jobs(), begin + jobs_per_launch);
+    find_spots(sources, begin, end, supply.channels(), spots_);
+    if (spots_.place_count == 0) continue;
+    weigh_channels(sources, spots_);
+    list_tiles(sources.windows, windows_.tiles, spots_, tiles_);
+    LightInput in;
+    in.points = point_grid(params_);
+    grow(planes_,
+         static_cast<std::size_t>(spots_.place_count) * static_cast<std::size_t>(in.points.layers));
+    in.peaks = spots_.peaks.data();
+    in.places = spots_.places.data();
+    in.planes = planes_.data();
+    in.weights = spots_.channels > 0 ? spots_.weights.data() : nullptr;
+    in.channels = spots_.channels;
+    in.first = tiles_.first.data();
+    in.next = tiles_.next.data();
+    in.entries = tiles_.entries.data();
+    in.windows = sources.windows;
+    in.panels = sources.panels;
+    in.spectra = sources.spectra;
+    in.factor = factor_.data();
+    set_planes(in, spots_.place_count, planes_);
+    const auto launch = tophat ? light_tiles<true> : light_tiles<false>;
+    launch(in, tiles_, windows_.tile_window, photons);
+    counts.peaks += static_cast<std::size_t>(spots_.place_count);
+    counts.pixels += count_pixels(spots_);
   }
-  return light.counts();
+  return counts;
 }
 
 } // namespace kilobragg::diffraction

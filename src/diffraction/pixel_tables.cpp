@@ -3,8 +3,8 @@
 
 #include "water.hpp"
 
-#include "kernels/diffraction/all_pixels.hpp"
 #include "kernels/diffraction/pixel_factors.hpp"
+#include "kernels/diffraction/sensor_layers.hpp"
 
 #include "kilobragg/core/error.hpp"
 
@@ -27,27 +27,31 @@ PanelGrid make_panel_grid(const models::Panel& panel, int layers) {
   return grid;
 }
 
-namespace {
-
-PlacedPanel place(const PanelGrid& grid, std::size_t offset) {
-  const auto at = [&](double x, double y) {
-    return unit(grid.origin + x * grid.fast + y * grid.slow);
-  };
-  PlacedPanel panel{grid, offset, at(grid.width / 2.0, grid.height / 2.0), 1};
-  for (const double x : {0, grid.width})
-    for (const double y : {0, grid.height})
-      panel.cos_radius = std::min(panel.cos_radius, dot(panel.middle, at(x, y)));
-  return panel;
+std::vector<PanelCone> make_panel_cones(const models::Detector& detector, int layers) {
+  std::vector<PanelCone> cones;
+  for (const auto& panel : detector.panels) {
+    const PanelGrid grid = make_panel_grid(panel, layers);
+    const auto at = [&](double x, double y) {
+      return unit(grid.origin + x * grid.fast + y * grid.slow);
+    };
+    PanelCone cone{grid, at(grid.width / 2.0, grid.height / 2.0), 1};
+    for (const double x : {0, grid.width})
+      for (const double y : {0, grid.height})
+        cone.cos_radius = std::min(cone.cos_radius, dot(cone.middle, at(x, y)));
+    cones.push_back(cone);
+  }
+  return cones;
 }
+
+namespace {
 
 /// Calls visit(index, panel, x, y) for every pixel.
 template <typename Visit>
-void for_each_pixel(const std::vector<PlacedPanel>& panels, const Visit& visit) {
-  for (const PlacedPanel& panel : panels) {
-    std::size_t index = panel.offset;
+void for_each_pixel(const std::vector<PanelCone>& panels, const Visit& visit) {
+  std::size_t index = 0;
+  for (const PanelCone& panel : panels)
     for (int y = 0; y < panel.grid.height; ++y)
       for (int x = 0; x < panel.grid.width; ++x) visit(index++, panel.grid, x, y);
-  }
 }
 
 /// Share of photons that a pixel's layers absorb, of those that `params` does not weigh one by one.
@@ -66,8 +70,9 @@ double captured(const PanelGrid& panel, const RenderParams& params, const Vec3& 
 PixelTables make_pixel_tables(const models::Detector& detector, const models::Beam& beam,
                               const RenderParams& params) {
   PixelTables tables;
+  tables.panels = make_panel_cones(detector, params.layers);
   for (const auto& panel : detector.panels) {
-    tables.panels.push_back(place(make_panel_grid(panel, params.layers), tables.pixels));
+    tables.offsets.push_back(tables.pixels);
     tables.pixels += static_cast<std::size_t>(panel.image_size[0]) *
                      static_cast<std::size_t>(panel.image_size[1]);
   }

@@ -1,7 +1,7 @@
 // What of a detector is the same in every shot, private to the diffraction room.
 #pragma once
 
-#include "kernels/diffraction/pixel_grid.hpp"
+#include "kernels/diffraction/tile_lists.hpp"
 
 #include "kilobragg/diffraction/renderer.hpp"
 
@@ -9,19 +9,15 @@
 
 namespace kilobragg::diffraction {
 
-/// A panel, where its pixels start in an image, and the cone of rays that hit it.
-struct PlacedPanel {
-  PanelGrid grid;
-  std::size_t offset = 0;
-  Vec3 middle;           ///< unit
-  double cos_radius = 0; ///< of the cone about `middle`
-};
-
-/// As kernels see it; its sensor is `layers` thick.
+/// A panel as kernels see it; its sensor is `layers` thick.
 PanelGrid make_panel_grid(const models::Panel& panel, int layers);
 
+/// All of them, with the cones of rays that hit them.
+std::vector<PanelCone> make_panel_cones(const models::Detector& detector, int layers);
+
 struct PixelTables {
-  std::vector<PlacedPanel> panels;
+  std::vector<PanelCone> panels;
+  std::vector<std::size_t> offsets; ///< of each panel's first pixel
   std::size_t pixels = 0;
   std::vector<float> factor; ///< polarisation, solid angle (sr), capture unless layers have it
   std::vector<float> water;  ///< background of mean 1

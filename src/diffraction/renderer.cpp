@@ -1,19 +1,79 @@
 // Chooses for each lattice between lighting its spots and evaluating every pixel.
 #include "kilobragg/diffraction/renderer.hpp"
 
-#include "beam_channels.hpp"
 #include "lattice_renderers.hpp"
-#include "pixel_tables.hpp"
 
 #include "kernels/diffraction/pixel_factors.hpp"
 
 #include "kilobragg/core/error.hpp"
 
 namespace kilobragg::diffraction {
+namespace {
+
+void check_spread(const ShotLattice& lattice) {
+  core::require(lattice.rotation == Mat3{} || lattice.shape == CrystalShape::Gauss,
+                "mosaic spread in closed form is that of Gaussian peaks (this lattice has another "
+                "shape) give explicit blocks");
+}
+
+/// The lattices of some shots, by how they are lit.
+struct SortedLattices {
+  std::vector<LatticeOfShot> gauss, tophat, endless;
+};
+
+SortedLattices sort_lattices(std::span<const Shot> shots, double tail) {
+  SortedLattices sorted;
+  for (std::size_t s = 0; s < shots.size(); ++s)
+    for (const ShotLattice& lattice : shots[s].lattices) {
+      check_spread(lattice);
+      const bool ends = lattice.rotation != Mat3{} || peaks_end(lattice, tail);
+      auto& group = !ends                                   ? sorted.endless
+                    : lattice.shape == CrystalShape::Tophat ? sorted.tophat
+                                                            : sorted.gauss;
+      group.push_back({static_cast<std::int32_t>(s), &lattice,
+                       electron_radius_squared * shots[s].fluence * lattice.scale});
+    }
+  return sorted;
+}
+
+RenderCounts& operator+=(RenderCounts& a, const RenderCounts& b) {
+  a.peaks += b.peaks;
+  a.pixels += b.pixels;
+  return a;
+}
+
+} // namespace
 
 struct Renderer::State {
   RenderParams params;
   PixelTables tables;
+  DeviceArray<float> factor;
+  DeviceArray<float> image; ///< on a GPU, of the shots in hand
+  SpotLight spots;
+
+  State(const models::Detector& detector, const models::Beam& beam, const RenderParams& p)
+      : params(p)
+      , tables(make_pixel_tables(detector, beam, p))
+      , factor(to_device(tables.factor))
+      , spots(tables, factor, p) {}
+
+  RenderCounts add(std::span<const Shot> shots, const DeviceReflections::State& reflections,
+                   float* photons) {
+    const SortedLattices lattices = sort_lattices(shots, params.tail);
+    std::vector<ShotChannels> channels;
+    for (const Shot& shot : shots) channels.push_back(make_channels(shot));
+    RenderCounts counts;
+    if (!lattices.gauss.empty())
+      counts += spots.light(lattices.gauss, channels, reflections, false, photons);
+    if (!lattices.tophat.empty())
+      counts += spots.light(lattices.tophat, channels, reflections, true, photons);
+    for (const LatticeOfShot& of : lattices.endless) {
+      const auto shot = static_cast<std::size_t>(of.shot);
+      counts += light_all_pixels(tables, factor, params, channels[shot], *of.lattice, of.per_f,
+                                 reflections, photons + shot * tables.pixels);
+    }
+    return counts;
+  }
 };
 
 Renderer::Renderer(const models::Detector& detector, const models::Beam& beam,
@@ -22,7 +82,7 @@ Renderer::Renderer(const models::Detector& detector, const models::Beam& beam,
                     params.tail < 1 && params.floor > 0,
                 "senseless rendering parameters (oversample {}, layers {}, tail {}, floor {})",
                 params.oversample, params.layers, params.tail, params.floor);
-  state_ = std::make_unique<const State>(State{params, make_pixel_tables(detector, beam, params)});
+  state_ = std::make_unique<State>(detector, beam, params);
 }
 
 Renderer::~Renderer() = default;
@@ -30,27 +90,27 @@ Renderer::Renderer(Renderer&&) noexcept = default;
 
 std::size_t Renderer::pixel_count() const { return state_->tables.pixels; }
 
-RenderCounts Renderer::add_peaks(const Shot& shot, const ReflectionSphere& reflections,
-                                 std::span<float> photons) const {
-  core::require(photons.size() == state_->tables.pixels, "image of {} pixels for a detector of {}",
-                photons.size(), state_->tables.pixels);
-  const std::vector<WeightedChannel> channels = make_channels(shot);
-  RenderCounts counts;
-  for (const ShotLattice& lattice : shot.lattices) {
-    const bool spread = lattice.rotation != Mat3{};
-    core::require(
-        !spread || lattice.shape == CrystalShape::Gauss,
-        "mosaic spread in closed form is that of Gaussian peaks (this lattice has another "
-        "shape) give explicit blocks");
-    const double per_f = electron_radius_squared * shot.fluence * lattice.scale;
-    const auto light =
-        spread || peaks_end(lattice, state_->params.tail) ? light_spots : light_all_pixels;
-    const RenderCounts added =
-        light(state_->tables, state_->params, channels, lattice, per_f, reflections, photons);
-    counts.peaks += added.peaks;
-    counts.pixels += added.pixels;
+RenderCounts Renderer::add_peaks(std::span<const Shot> shots, const DeviceReflections& reflections,
+                                 std::span<float> photons) {
+  core::require(photons.size() == shots.size() * state_->tables.pixels,
+                "images of {} pixels for {} shots on a detector of {}", photons.size(),
+                shots.size(), state_->tables.pixels);
+  if constexpr (on_host) {
+    const RenderCounts counts = state_->add(shots, reflections.state(), photons.data());
+    Kokkos::fence();
+    return counts;
   }
+  grow(state_->image, photons.size());
+  const auto image = Kokkos::subview(state_->image, std::make_pair(std::size_t(0), photons.size()));
+  Kokkos::deep_copy(image, HostArray<float>(photons.data(), photons.size()));
+  const RenderCounts counts = state_->add(shots, reflections.state(), image.data());
+  to_host(state_->image, photons);
   return counts;
+}
+
+RenderCounts Renderer::add_peaks(const Shot& shot, const DeviceReflections& reflections,
+                                 std::span<float> photons) {
+  return add_peaks(std::span<const Shot>(&shot, 1), reflections, photons);
 }
 
 void Renderer::add_background(const Shot& shot, std::span<float> photons) const {

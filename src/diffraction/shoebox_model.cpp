@@ -1,10 +1,9 @@
-// Peak by peak: sums over the points of each pixel, then one contraction per parameter.
+// Shoeboxes of several shots as windows, and their parameters, for the launches of the kernels.
 #include "kilobragg/diffraction/shoebox_model.hpp"
 
-#include "candidates.hpp"
-#include "pixel_tables.hpp"
+#include "lattice_renderers.hpp"
 
-#include "kernels/diffraction/pixel_factors.hpp"
+#include "kernels/diffraction/shoebox_tiles.hpp"
 
 #include "kilobragg/core/error.hpp"
 
@@ -14,284 +13,210 @@
 namespace kilobragg::diffraction {
 namespace {
 
-/// A shoebox, where its pixels start, and their factors.
-struct PlacedBox {
-  Shoebox box;
-  std::size_t first = 0;
-  std::vector<PixelFactor> factors;
-};
+void check_box(const Shoebox& box, const std::vector<PanelCone>& panels) {
+  core::require(box.panel >= 0 && std::size_t(box.panel) < panels.size() && box.x0 >= 0 &&
+                    box.y0 >= 0 && box.x0 < box.x1 && box.y0 < box.y1 &&
+                    box.x1 <= panels[std::size_t(box.panel)].grid.width &&
+                    box.y1 <= panels[std::size_t(box.panel)].grid.height,
+                "a shoebox ({} to {}, {} to {} of panel {}) is empty or not on its panel", box.x0,
+                box.x1, box.y0, box.y1, box.panel);
+}
 
-/// Everything of a shot that peaks are computed from.
-struct Scene {
-  std::vector<PanelGrid> panels;
-  std::vector<PlacedBox> boxes;
+void check_shot(const ShoeboxShot& shot, std::size_t parameters) {
+  core::require(shot.parameters.size() == parameters,
+                "shots of {} and {} parameters cannot be modelled together", parameters,
+                shot.parameters.size());
+  for (const ParameterDirection& p : shot.parameters)
+    core::require(p.lattice >= 0 && std::size_t(p.lattice) < shot.shot.lattices.size(),
+                  "a parameter of lattice {} in a shot of {}", p.lattice,
+                  shot.shot.lattices.size());
+  for (std::size_t l = 0; l < shot.shot.lattices.size(); ++l)
+    core::require(shot.shot.lattices[l].shape == CrystalShape::Gauss,
+                  "only Gaussian peaks have derivatives (lattice {} has another shape)", l);
+}
+
+/// The boxes of all shots as windows: by shot and panel, with pixels in the order in which they came.
+struct BoxWindows {
+  WindowSet set;
+  DeviceArray<std::int32_t> shot; ///< of each window
   std::size_t pixels = 0;
-  std::vector<MomentChannel> channels;
-  std::vector<WeightedChannel> weighted; ///< the same for the search of candidates
-  MomentKinds kinds;
 };
 
-std::vector<WeightedChannel> shifted_channels(const Shot& shot, const ShoeboxOptions& options,
-                                              std::vector<MomentChannel>& moments) {
-  std::vector<WeightedChannel> channels = make_channels(shot);
-  for (auto& [channel, weight] : channels) {
-    const double nominal = channel.wavelength;
-    channel.wavelength = options.wavelength_offset + options.wavelength_scale * nominal;
-    core::require(channel.wavelength > 0, "wavelength {} A of a shot becomes {} A", nominal,
-                  channel.wavelength);
-    channel.s0 = (nominal / channel.wavelength) * channel.s0;
-    moments.push_back({channel, nominal, weight});
+BoxWindows make_box_windows(const std::vector<PanelCone>& panels,
+                            std::span<const ShoeboxShot> shots) {
+  BoxWindows result;
+  std::vector<Window> windows;
+  std::vector<std::int32_t> first_window, window_shot;
+  for (std::size_t s = 0; s < shots.size(); ++s) {
+    std::vector<std::vector<Window>> of_panel(panels.size());
+    for (const Shoebox& box : shots[s].boxes) {
+      check_box(box, panels);
+      Window window;
+      window.panel = box.panel;
+      window.box = {box.x0, box.x1, box.y0, box.y1};
+      window.first_pixel = static_cast<std::int64_t>(result.pixels);
+      of_panel[std::size_t(box.panel)].push_back(window);
+      result.pixels += box.size();
+    }
+    for (const auto& some : of_panel) {
+      first_window.push_back(static_cast<std::int32_t>(windows.size()));
+      windows.insert(windows.end(), some.begin(), some.end());
+    }
+    window_shot.resize(windows.size(), static_cast<std::int32_t>(s));
   }
-  return channels;
+  first_window.push_back(static_cast<std::int32_t>(windows.size()));
+  result.set = make_window_set(panels, windows, first_window);
+  result.shot = to_device(window_shot);
+  return result;
 }
 
-PlacedBox place(const Shoebox& box, const models::Detector& detector, const PanelGrid& grid,
-                const Polarisation& polarisation, std::size_t first) {
-  const auto& panel = detector.panels[std::size_t(box.panel)];
-  PlacedBox placed{box, first, {}};
-  for (int y = box.y0; y < box.y1; ++y)
-    for (int x = box.x0; x < box.x1; ++x)
-      placed.factors.push_back(
-          pixel_factor(polarisation, grid.origin + (x + 0.5) * grid.fast + (y + 0.5) * grid.slow,
-                       grid.normal, norm(grid.fast) * norm(grid.slow), panel.mu, panel.thickness));
-  return placed;
+std::vector<LatticeOfShot> list_lattices(std::span<const ShoeboxShot> shots) {
+  std::vector<LatticeOfShot> lattices;
+  for (std::size_t s = 0; s < shots.size(); ++s)
+    for (std::size_t l = 0; l < shots[s].shot.lattices.size(); ++l) {
+      const ShotLattice& lattice = shots[s].shot.lattices[l];
+      lattices.push_back({static_cast<std::int32_t>(s), &lattice,
+                          electron_radius_squared * shots[s].shot.fluence * lattice.scale,
+                          static_cast<std::int32_t>(l)});
+    }
+  return lattices;
 }
 
-Scene make_scene(const models::Detector& detector, const models::Beam& beam, const Shot& shot,
-                 const std::vector<Shoebox>& boxes,
-                 const std::vector<ParameterDirection>& parameters, const ShoeboxOptions& options) {
-  Scene scene;
+std::vector<DeviceParameter> list_parameters(std::span<const ShoeboxShot> shots) {
+  std::vector<DeviceParameter> parameters;
+  for (const ShoeboxShot& shot : shots)
+    for (const ParameterDirection& p : shot.parameters)
+      parameters.push_back({p.crystal,
+                            p.lattice,
+                            p.panel,
+                            p.shift,
+                            p.turn,
+                            p.pivot,
+                            {p.wavelength_offset, p.wavelength_scale}});
+  return parameters;
+}
+
+MomentKind wanted_kind(const std::vector<DeviceParameter>& parameters) {
+  if (parameters.empty()) return MomentKind::Value;
+  MomentKind kind = MomentKind::Crystal;
+  for (const DeviceParameter& p : parameters) {
+    if (p.shift != Vec3{} || p.turn != Vec3{}) kind = std::max(kind, MomentKind::Place);
+    if (p.wavelength.offset != 0 || p.wavelength.scale != 0) kind = MomentKind::Wavelength;
+  }
+  return kind;
+}
+
+void model(MomentKind kind, const ShoeboxInput& in, const ShoeboxOutput& out,
+           const TileLists& tiles, const DeviceArray<std::int32_t>& tile_window) {
+  const auto launch = kind == MomentKind::Value     ? model_tiles<MomentKind::Value>
+                      : kind == MomentKind::Crystal ? model_tiles<MomentKind::Crystal>
+                      : kind == MomentKind::Place   ? model_tiles<MomentKind::Place>
+                                                    : model_tiles<MomentKind::Wavelength>;
+  launch(in, out, tiles, tile_window);
+}
+
+/// Peaks looked at in one launch: bounds the memory of their directions.
+constexpr std::int64_t jobs_per_launch = on_host ? 1 << 16 : 1 << 20;
+
+Polarisation polarisation_of(const models::Beam& beam) {
   const Vec3 k0 = -unit(beam.direction), n = unit(beam.polarization_normal);
-  const Polarisation polarisation{cross(n, k0), n, beam.polarization_fraction};
-  for (const auto& panel : detector.panels) scene.panels.push_back(make_panel_grid(panel, 1));
-  for (const Shoebox& box : boxes) {
-    core::require(box.panel >= 0 && std::size_t(box.panel) < scene.panels.size() && box.x0 >= 0 &&
-                      box.y0 >= 0 && box.x0 < box.x1 && box.y0 < box.y1 &&
-                      box.x1 <= scene.panels[std::size_t(box.panel)].width &&
-                      box.y1 <= scene.panels[std::size_t(box.panel)].height,
-                  "a shoebox ({} to {}, {} to {} of panel {}) is empty or not on its panel", box.x0,
-                  box.x1, box.y0, box.y1, box.panel);
-    scene.boxes.push_back(
-        place(box, detector, scene.panels[std::size_t(box.panel)], polarisation, scene.pixels));
-    scene.pixels += box.size();
-  }
-  scene.weighted = shifted_channels(shot, options, scene.channels);
-  for (const ParameterDirection& p : parameters) {
-    scene.kinds.place = scene.kinds.place || p.shift != Vec3{} || p.turn != Vec3{};
-    scene.kinds.wavelength =
-        scene.kinds.wavelength || p.wavelength_offset != 0 || p.wavelength_scale != 0;
-    core::require(p.lattice >= 0 && std::size_t(p.lattice) < shot.lattices.size(),
-                  "a parameter of lattice {} in a shot of {}", p.lattice, shot.lattices.size());
-  }
-  return scene;
+  return {cross(n, k0), n, beam.polarization_fraction};
 }
 
-/// A peak of one block, and how the parameters move it.
-struct DerivedPeak {
-  PeakShape shape;
-  std::uint32_t reflection = 0;
-  double photons = 0; ///< at its height, before the pixel's factor
-  std::vector<PeakDirection> directions;
-};
-
-/// A channel in which a peak is seen, and where on one panel.
-struct SeenChannel {
-  std::size_t channel;
-  PixelBox box;
-};
-
-class ShoeboxPainter {
-public:
-  ShoeboxPainter(const Scene& scene, const std::vector<ParameterDirection>& parameters,
-                 const ShoeboxOptions& options, ShoeboxImage& image)
-      : scene_(scene)
-      , parameters_(parameters)
-      , options_(options)
-      , chi2_max_(-2 * std::log(options.tail))
-      , image_(image) {
-    for (int i = 0; i < wide_count; ++i) eight_[i] = i;
-  }
-  double chi2_max() const { return chi2_max_; }
-
-  /// Paints one block of a lattice.
-  void paint_block(const GaussCrystal& crystal, const std::vector<CrystalDirection>& directions,
-                   const LatticeShape& shape, const std::vector<Candidate>& candidates,
-                   double per_f) {
-    for (const Candidate& candidate : candidates) {
-      DerivedPeak peak{make_peak_shape(shape, crystal.a_matrix * candidate.hkl),
-                       candidate.reflection,
-                       per_f * candidate.f_squared,
-                       {}};
-      for (std::size_t panel = 0; panel < scene_.panels.size(); ++panel) {
-        const PixelBox reach = find_channels(peak.shape, scene_.panels[panel]);
-        if (reach.empty()) continue;
-        for (const PlacedBox& placed : scene_.boxes) {
-          const PixelBox part = common(reach, placed.box);
-          if (placed.box.panel != int(panel) || part.empty()) continue;
-          if (peak.directions.empty())
-            for (const CrystalDirection& d : directions)
-              peak.directions.push_back(peak_direction(crystal, peak.shape, candidate.hkl, d));
-          paint_box(peak, scene_.panels[panel], placed, part);
-        }
-      }
-    }
-  }
-
-private:
-  /// The channels that see a peak on a panel, in seen_; returns the box around all.
-  PixelBox find_channels(const PeakShape& peak, const PanelGrid& panel) {
-    seen_.clear();
-    PixelBox all;
-    for (std::size_t c = 0; c < scene_.channels.size(); ++c) {
-      const EwaldCut cut = cut_by_ewald_sphere(peak, scene_.channels[c].channel);
-      if (cut.chi2 >= chi2_max_) continue;
-      const PixelBox box = spot_box(cut, chi2_max_ - cut.chi2, panel);
-      if (box.empty()) continue;
-      if (seen_.empty()) all = box;
-      all = {std::min(all.x0, box.x0), std::max(all.x1, box.x1), std::min(all.y0, box.y0),
-             std::max(all.y1, box.y1)};
-      seen_.push_back({c, box});
-    }
-    return all;
-  }
-
-  static PixelBox common(const PixelBox& a, const Shoebox& b) {
-    return {std::max(a.x0, b.x0), std::min(a.x1, b.x1), std::max(a.y0, b.y0), std::min(a.y1, b.y1)};
-  }
-
-  void paint_box(const DerivedPeak& peak, const PanelGrid& panel, const PlacedBox& placed,
-                 const PixelBox& part) {
-    for (int y = part.y0; y < part.y1; ++y)
-      for (int x = part.x0; x < part.x1; x += wide_count) {
-        const int count = std::min(wide_count, part.x1 - x);
-        const PixelMoments<Wide> sums = sum_points(peak.shape, panel, x, y);
-        add(peak, sums, panel, placed, x, y, count);
-      }
-  }
-
-  PixelMoments<Wide> sum_points(const PeakShape& peak, const PanelGrid& panel, int x, int y) const {
-    PixelMoments<Wide> sums;
-    const int n = options_.oversample;
-    for (const SeenChannel& seen : seen_) {
-      if (y < seen.box.y0 || y >= seen.box.y1 || x + wide_count <= seen.box.x0 || x >= seen.box.x1)
-        continue;
-      for (int p = 0; p < n * n; ++p) {
-        const Vec3 row = panel.origin + (y + point_offset(p / n, n)) * panel.slow;
-        const Wide column = eight_ + (x + point_offset(p % n, n));
-        add_point<Wide>(peak, scene_.channels[seen.channel], scene_.kinds,
-                        row.x + column * panel.fast.x, row.y + column * panel.fast.y,
-                        row.z + column * panel.fast.z, sums);
-      }
-    }
-    return sums;
-  }
-
-  /// Contracts the sums of eight pixels with every parameter.
-  void add(const DerivedPeak& peak, const PixelMoments<Wide>& sums, const PanelGrid& panel,
-           const PlacedBox& placed, int x, int y, int count) {
-    const Shoebox& box = placed.box;
-    const std::size_t in_box =
-        std::size_t(y - box.y0) * std::size_t(box.x1 - box.x0) + std::size_t(x - box.x0);
-    const std::size_t first = placed.first + in_box;
-    const double scale = peak.photons / (options_.oversample * options_.oversample);
-    Wide factor{};
-    for (int i = 0; i < count; ++i) factor[i] = scale * placed.factors[in_box + i].value;
-    const Wide photons = factor * sums.value;
-    for (int i = 0; i < count; ++i) {
-      image_.photons[first + i] += photons[i];
-      if (options_.contributions)
-        image_.contributions.push_back({static_cast<std::uint32_t>(first + i), peak.reflection,
-                                        static_cast<float>(photons[i])});
-    }
-    for (std::size_t p = 0; p < parameters_.size(); ++p) {
-      Wide change = along(sums, peak.directions[p]) * factor;
-      if (scene_.kinds.wavelength)
-        change += factor * (parameters_[p].wavelength_offset * sums.wavelength +
-                            parameters_[p].wavelength_scale * sums.wavelength_scale);
-      double* derivatives = image_.derivatives.data() + p * scene_.pixels + first;
-      for (int i = 0; i < count; ++i) derivatives[i] += change[i];
-      if (scene_.kinds.place)
-        add_place(parameters_[p], sums, panel, placed, x, y, count, factor, derivatives);
-    }
-  }
-
-  /// What moves with the panel: the points on the peak, and the pixel's factor.
-  void add_place(const ParameterDirection& p, const PixelMoments<Wide>& sums,
-                 const PanelGrid& panel, const PlacedBox& placed, int x, int y, int count,
-                 const Wide& factor, double* derivatives) const {
-    const Shoebox& box = placed.box;
-    if (p.panel >= 0 && p.panel != box.panel) return;
-    const std::size_t in_box =
-        std::size_t(y - box.y0) * std::size_t(box.x1 - box.x0) + std::size_t(x - box.x0);
-    for (int i = 0; i < count; ++i) {
-      const Vec3 place{sums.place[0][i], sums.place[1][i], sums.place[2][i]};
-      const Vec3 torque{sums.torque[0][i], sums.torque[1][i], sums.torque[2][i]};
-      const PixelFactor& f = placed.factors[in_box + i];
-      const Vec3 from_pivot =
-          panel.origin + (x + i + 0.5) * panel.fast + (y + 0.5) * panel.slow - p.pivot;
-      const double of_points = dot(p.shift, place) + dot(p.turn, torque - cross(p.pivot, place));
-      const double of_factor =
-          dot(p.shift, f.by_place) +
-          dot(p.turn, cross(from_pivot, f.by_place) + cross(panel.normal, f.by_normal));
-      derivatives[i] += factor[i] * (of_points + sums.value[i] * of_factor);
-    }
-  }
-
-  const Scene& scene_;
-  const std::vector<ParameterDirection>& parameters_;
-  const ShoeboxOptions& options_;
-  double chi2_max_;
-  ShoeboxImage& image_;
-  Wide eight_{};
-  std::vector<SeenChannel> seen_;
-};
-
-/// How the parameters move one block of lattice number `lattice`.
-std::vector<CrystalDirection> turned(const std::vector<ParameterDirection>& parameters,
-                                     std::size_t lattice, const Mat3& block) {
-  std::vector<CrystalDirection> directions;
-  for (const ParameterDirection& p : parameters) {
-    CrystalDirection d;
-    if (std::size_t(p.lattice) == lattice) d = p.crystal;
-    d.a_matrix = block * d.a_matrix;
-    directions.push_back(d);
-  }
-  return directions;
+std::vector<Contribution> fetch(const DeviceArray<DeviceContribution>& from, std::size_t count) {
+  std::vector<DeviceContribution> raw(count);
+  to_host(from, std::span(raw));
+  std::vector<Contribution> result;
+  for (const DeviceContribution& c : raw) result.push_back({c.pixel, c.reflection, c.photons});
+  return result;
 }
 
 } // namespace
 
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
-                             const Shot& shot, const ReflectionSphere& reflections,
-                             const std::vector<Shoebox>& boxes,
-                             const std::vector<ParameterDirection>& parameters,
-                             const ShoeboxOptions& options) {
-  const Scene scene = make_scene(detector, beam, shot, boxes, parameters, options);
+                             std::span<const ShoeboxShot> shots,
+                             const DeviceReflections& reflections, const ShoeboxOptions& options) {
   ShoeboxImage image;
-  image.photons.resize(scene.pixels);
-  image.derivatives.resize(scene.pixels * parameters.size());
-  ShoeboxPainter painter(scene, parameters, options, image);
-  for (std::size_t l = 0; l < shot.lattices.size(); ++l) {
-    const ShotLattice& lattice = shot.lattices[l];
-    core::require(lattice.shape == CrystalShape::Gauss,
-                  "only Gaussian peaks have derivatives (lattice {} has another shape)", l);
-    std::vector<Mat3> blocks = lattice.blocks;
-    if (blocks.empty()) blocks.push_back(Mat3::identity());
-    const BlockShape block = make_block_shape(lattice.shape, lattice.size, lattice.fudge);
-    const Mat3& a = lattice.crystal.a_matrix;
-    const auto candidates =
-        find_candidates(reflections, a, make_lattice_shape(a, block, lattice.rotation),
-                        scene.weighted, blocks, painter.chi2_max());
-    const double per_f =
-        electron_radius_squared * shot.fluence * lattice.scale / static_cast<double>(blocks.size());
-    for (const Mat3& rotation : blocks) {
-      const GaussCrystal crystal{rotation * a, lattice.size, lattice.rotation, lattice.fudge};
-      painter.paint_block(crystal, turned(parameters, l, rotation),
-                          make_lattice_shape(crystal.a_matrix, block, lattice.rotation), candidates,
-                          per_f);
-    }
+  if (shots.empty()) return image;
+  std::vector<ShotChannels> channels;
+  std::vector<WavelengthShift> shifts;
+  for (const ShoeboxShot& shot : shots) {
+    check_shot(shot, shots[0].parameters.size());
+    channels.push_back(make_channels(shot.shot, shot.wavelength.offset, shot.wavelength.scale));
+    shifts.push_back(shot.wavelength);
   }
+  const BoxWindows windows = make_box_windows(make_panel_cones(detector, 1), shots);
+  const auto parameters = list_parameters(shots);
+  const auto on_device = to_device(parameters);
+  const auto device_shifts = to_device(shifts);
+  const PeakSupply supply(list_lattices(shots), channels, reflections.state(),
+                          -2 * std::log(options.tail));
+  PeakSources sources = supply.sources();
+  sources.panels = windows.set.panels.data();
+  sources.panel_count = windows.set.panel_count;
+  sources.windows = windows.set.windows.data();
+  sources.first_window = windows.set.first_window.data();
+  sources.tail = options.tail;
+  sources.floor = 0;
+  const std::size_t count = shots[0].parameters.size();
+  const DeviceArray<double> photons("photons", windows.pixels),
+      derivatives("derivatives", windows.pixels * count);
+  SpotLists spots;
+  TileLists tiles;
+  DeviceArray<PeakDirection> directions;
+  DeviceArray<std::int64_t> first_contribution;
+  DeviceArray<DeviceContribution> contributions;
+  for (std::int64_t begin = 0; begin < supply.jobs(); begin += jobs_per_launch) {
+    find_spots(sources, begin, std::min(supply.jobs(), begin + jobs_per_launch), supply.channels(),
+               spots);
+    if (spots.place_count == 0) continue;
+    weigh_channels(sources, spots);
+    list_tiles(sources.windows, windows.set.tiles, spots, tiles);
+    ShoeboxInput in;
+    in.peaks = spots.peaks.data();
+    in.places = spots.places.data();
+    in.weights = spots.channels > 0 ? spots.weights.data() : nullptr;
+    in.channels = spots.channels;
+    in.first = tiles.first.data();
+    in.next = tiles.next.data();
+    in.entries = tiles.entries.data();
+    in.windows = sources.windows;
+    in.window_shot = windows.shot.data();
+    in.panels = sources.panels;
+    in.spectra = sources.spectra;
+    in.shifts = device_shifts.data();
+    in.polarisation = polarisation_of(beam);
+    in.oversample = options.oversample;
+    in.parameters = on_device.data();
+    in.parameter_count = static_cast<std::int32_t>(count);
+    in.pixels = static_cast<std::int64_t>(windows.pixels);
+    if (count > 0) {
+      find_directions(sources, in.parameters, in.parameter_count, spots, directions);
+      in.directions = directions.data();
+    }
+    std::size_t added = 0;
+    if (options.contributions) {
+      added = static_cast<std::size_t>(number_contributions(spots, first_contribution));
+      grow(contributions, added);
+      in.first_contribution = first_contribution.data();
+    }
+    model(wanted_kind(parameters), in, {photons.data(), derivatives.data(), contributions.data()},
+          tiles, windows.set.tile_window);
+    const auto fetched = fetch(contributions, added);
+    image.contributions.insert(image.contributions.end(), fetched.begin(), fetched.end());
+  }
+  image.photons.resize(windows.pixels);
+  image.derivatives.resize(windows.pixels * count);
+  to_host(photons, std::span(image.photons));
+  to_host(derivatives, std::span(image.derivatives));
   return image;
+}
+
+ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
+                             const ShoeboxShot& shot, const DeviceReflections& reflections,
+                             const ShoeboxOptions& options) {
+  return model_shoeboxes(detector, beam, std::span<const ShoeboxShot>(&shot, 1), reflections,
+                         options);
 }
 
 } // namespace kilobragg::diffraction

@@ -21,6 +21,16 @@ diffraction::RenderParams render_params(const SimulateParams& params) {
   return render;
 }
 
+/// With amplitudes at several energies each channel takes those of its own.
+diffraction::ReflectionSphere sphere_of(const SimulateParams& params,
+                                        const structure_factors::SpectralAmplitudes& amplitudes) {
+  const double d_min = params.amplitudes.d_min.value_or(0);
+  return amplitudes.layers.size() > 1
+             ? diffraction::expand_layers(amplitudes, d_min)
+             : diffraction::expand_to_sphere(amplitudes, d_min,
+                                             core::ev_angstrom / params.beam.wavelength);
+}
+
 } // namespace
 
 ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene)
@@ -29,9 +39,7 @@ ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene
     , planes_(absorption_planes(scene.detector.detector))
     , renderer_(planes_, mean_beam(params), render_params(params))
     , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
-    , reflections_(diffraction::expand_to_sphere(scene.amplitudes,
-                                                 params.amplitudes.d_min.value_or(0),
-                                                 core::ev_angstrom / params.beam.wavelength))
+    , reflections_(sphere_of(params, scene.amplitudes))
     , photons_(renderer_.pixel_count())
     , counts_(renderer_.pixel_count()) {}
 

@@ -34,7 +34,7 @@ private:
   models::Detector planes_;
   diffraction::Renderer renderer_;
   Challenger challenger_;
-  diffraction::ReflectionSphere reflections_;
+  diffraction::DeviceReflections reflections_;
   std::vector<float> photons_;
   std::vector<std::int32_t> counts_;
 };

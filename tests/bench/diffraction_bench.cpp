@@ -16,8 +16,8 @@ struct Scene {
   programs::SimulateParams params;
   programs::Sample sample{models::UnitCell::parse("77.06 77.06 37.22 90 90 90"),
                           models::SpaceGroup("P43212")};
-  ReflectionSphere reflections = expand_to_sphere(
-      structure_factors::random_wilson(sample.cell, sample.space_group, 1.65, 1), 0);
+  DeviceReflections reflections{expand_to_sphere(
+      structure_factors::random_wilson(sample.cell, sample.space_group, 1.65, 1), 0)};
 
   Shot shot(std::int64_t i) const {
     const auto image = static_cast<std::uint32_t>(i % 20);
@@ -32,7 +32,7 @@ struct Scene {
 
 void render_peaks(benchmark::State& state) {
   const Scene scene;
-  const Renderer renderer = scene.renderer(static_cast<int>(state.range(0)));
+  Renderer renderer = scene.renderer(static_cast<int>(state.range(0)));
   std::vector<float> image(renderer.pixel_count());
   std::int64_t i = 0;
   double lit = 0;
@@ -49,7 +49,7 @@ BENCHMARK(render_peaks)->Arg(1)->Arg(3)->Unit(benchmark::kMillisecond);
 /// is one pixel in one channel: a program with explicit blocks takes one per block.
 void shoeboxes_with_derivatives(benchmark::State& state) {
   const Scene scene;
-  const Renderer renderer = scene.renderer(1);
+  Renderer renderer = scene.renderer(1);
   const Shot shot = scene.shot(3);
   std::vector<float> image(renderer.pixel_count());
   renderer.add_peaks(shot, scene.reflections, image);
@@ -82,7 +82,7 @@ void shoeboxes_with_derivatives(benchmark::State& state) {
   beam.wavelength = scene.params.beam.wavelength;
   for (auto _ : state)
     benchmark::DoNotOptimize(
-        model_shoeboxes(detector, beam, shot, scene.reflections, boxes, parameters, {}));
+        model_shoeboxes(detector, beam, {shot, boxes, parameters}, scene.reflections, {}));
   const double steps = 200 * 15 * 15 * double(shot.beam.spectrum.wavelengths.size());
   state.counters["s/step"] =
       benchmark::Counter(steps * double(state.iterations()),
@@ -92,7 +92,7 @@ BENCHMARK(shoeboxes_with_derivatives)->Unit(benchmark::kMillisecond);
 
 void background_and_noise(benchmark::State& state) {
   const Scene scene;
-  const Renderer renderer = scene.renderer(1);
+  Renderer renderer = scene.renderer(1);
   Shot shot = scene.shot(0);
   shot.background = static_cast<double>(state.range(0));
   std::vector<float> image(renderer.pixel_count());

@@ -10,10 +10,10 @@ int main(int argc, char** argv) {
   std::string line;
   for (int i = 0; i < argc; ++i) line += std::string(argv[i]) + ' ';
   const testing::NanoBraggCommand command(line);
-  const auto sphere = testing::read_hkl(command.text("hkl"));
+  const diffraction::DeviceReflections sphere(testing::read_hkl(command.text("hkl")));
   diffraction::RenderParams params = command.params();
   params.tail = command.number("tail", params.tail);
-  const diffraction::Renderer renderer(command.detector(), command.first_beam(), params);
+  diffraction::Renderer renderer(command.detector(), command.first_beam(), params);
   diffraction::Shot shot = command.shot();
   if (command.has("mosaic_spread")) shot.lattices[0].blocks = command.blocks(1);
   std::vector<float> image(renderer.pixel_count());

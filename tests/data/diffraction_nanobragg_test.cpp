@@ -140,9 +140,9 @@ protected:
   }
 
   std::vector<float> render(std::size_t frame) const {
-    const Renderer renderer = make_renderer();
+    Renderer renderer = make_renderer();
     std::vector<float> image(renderer.pixel_count());
-    renderer.add_peaks(shot_from(truth[frame]), reflections, image);
+    renderer.add_peaks(shot_from(truth[frame]), DeviceReflections(reflections), image);
     return image;
   }
 
@@ -181,7 +181,7 @@ TEST_F(NanoBraggSet, SpotsHaveTheSamePlacesAndIntensities) {
 }
 
 TEST_F(NanoBraggSet, BackgroundHasTheSameShape) {
-  const Renderer renderer = make_renderer();
+  Renderer renderer = make_renderer();
   std::size_t hit = 0;
   while (truth[hit]["kind"] != "single") ++hit;
   const auto theirs = reader->read(static_cast<std::int64_t>(hit));

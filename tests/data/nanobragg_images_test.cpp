@@ -24,13 +24,13 @@ std::vector<NanoBraggCommand> commands() {
 TEST(NanoBraggImages, AgreeInEveryBrightPixel) {
   KILOBRAGG_NEEDS_TEST_DATA();
   const auto folder = test_data() / "nanobragg";
-  const auto sphere = read_hkl(folder / "P1.hkl");
+  const diffraction::DeviceReflections sphere(read_hkl(folder / "P1.hkl"));
   int compared = 0;
   for (const NanoBraggCommand& command : commands()) {
     const std::string name = command.text("floatimage");
     if (command.has("mosaic_spread")) continue;
     SCOPED_TRACE(name);
-    const Renderer renderer(command.detector(), command.first_beam(), command.params());
+    Renderer renderer(command.detector(), command.first_beam(), command.params());
     std::vector<float> ours(renderer.pixel_count());
     renderer.add_peaks(command.shot(), sphere, ours);
     const auto theirs = read_floats(folder / name);
@@ -51,10 +51,10 @@ TEST(NanoBraggImages, AgreeInEveryBrightPixel) {
 TEST(NanoBraggImages, TwoHundredBlocksAgreeWithinTheirScatter) {
   KILOBRAGG_NEEDS_TEST_DATA();
   const auto folder = test_data() / "nanobragg";
-  const auto sphere = read_hkl(folder / "P1.hkl");
+  const diffraction::DeviceReflections sphere(read_hkl(folder / "P1.hkl"));
   for (const NanoBraggCommand& command : commands()) {
     if (!command.has("mosaic_spread")) continue;
-    const Renderer renderer(command.detector(), command.first_beam(), command.params());
+    Renderer renderer(command.detector(), command.first_beam(), command.params());
     constexpr int sets = 8;
     std::vector<std::vector<float>> ours(sets, std::vector<float>(renderer.pixel_count()));
     for (int set = 0; set < sets; ++set) {

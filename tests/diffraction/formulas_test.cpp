@@ -128,11 +128,11 @@ TEST(EwaldCut, IsTheBrightestPointOfTheSphereAndItsWidth) {
   const double along = dot(peak.centre, direction);
   ASSERT_LT(along, 0);
   const double exact = -2 * along / norm2(peak.centre);
-  const Channel channel{direction / (exact * 1.004), exact * 1.004};
-  const EwaldCut cut = cut_by_ewald_sphere(peak, channel);
+  const double wave_number = 1 / (exact * 1.004);
+  const EwaldCut cut = cut_by_ewald_sphere(peak, direction, wave_number);
   EXPECT_GT(cut.chi2, 0.1);
   const auto chi2_on_sphere = [&](const Vec3& ray) {
-    const Vec3 q = unit(ray) / channel.wavelength - channel.s0;
+    const Vec3 q = wave_number * (unit(ray) - direction);
     return quadratic_form(peak.inverse_covariance, q - peak.centre);
   };
   EXPECT_NEAR(chi2_on_sphere(cut.ray), cut.chi2, 0.02 * cut.chi2);

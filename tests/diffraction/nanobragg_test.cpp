@@ -21,15 +21,14 @@ diffraction::ReflectionSphere amplitudes() {
 
 TEST(NanoBragg, SameCommandSameImage) {
   const std::string folder = KILOBRAGG_SOURCE_DIR "/tests/reference/nanobragg/";
-  const auto sphere = amplitudes();
+  const diffraction::DeviceReflections sphere(amplitudes());
   std::ifstream commands(folder + "commands.txt");
   int images = 0;
   for (std::string line; std::getline(commands, line); ++images) {
     const NanoBraggCommand command(line);
     const std::string name = command.text("floatimage");
     SCOPED_TRACE(name);
-    const diffraction::Renderer renderer(command.detector(), command.first_beam(),
-                                         command.params());
+    diffraction::Renderer renderer(command.detector(), command.first_beam(), command.params());
     std::vector<float> ours(renderer.pixel_count());
     renderer.add_peaks(command.shot(), sphere, ours);
     const auto theirs = read_floats(folder + name);

@@ -46,9 +46,10 @@ Shot make_shot(const std::vector<ShotLattice>& lattices) {
 
 std::vector<float> render(const Shot& shot, const RenderParams& params,
                           RenderCounts* counts = nullptr) {
-  const Renderer renderer(make_detector(), make_beam(), params);
+  Renderer renderer(make_detector(), make_beam(), params);
   std::vector<float> image(renderer.pixel_count());
-  const auto got = renderer.add_peaks(shot, expand_to_sphere(make_amplitudes(), 0), image);
+  const DeviceReflections reflections(expand_to_sphere(make_amplitudes(), 0));
+  const auto got = renderer.add_peaks(shot, reflections, image);
   if (counts != nullptr) *counts = got;
   return image;
 }
@@ -147,13 +148,13 @@ TEST(Renderer, BackgroundHasItsMeanAndTheWaterRing) {
 TEST(Renderer, RefusesWhatCannotBeRendered) {
   EXPECT_THROW(Renderer({}, make_beam(), {}), core::Error);
   EXPECT_THROW(Renderer(make_detector(), make_beam(), {.oversample = 0}), core::Error);
-  const Renderer renderer(make_detector(), make_beam(), {});
+  Renderer renderer(make_detector(), make_beam(), {});
   std::vector<float> small(10);
   EXPECT_THROW(renderer.add_background(make_shot({}), small), core::Error);
   Shot dark = make_shot({});
   dark.beam.spectrum.weights = {0, 0, 0};
   std::vector<float> image(renderer.pixel_count());
-  EXPECT_THROW(renderer.add_peaks(dark, {}, image), core::Error);
+  EXPECT_THROW(renderer.add_peaks(dark, DeviceReflections({}), image), core::Error);
 }
 
 TEST(ReflectionSphere, HoldsEveryEquivalentOnce) {

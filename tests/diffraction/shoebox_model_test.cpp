@@ -46,6 +46,7 @@ Shot make_shot() {
 struct Model {
   models::Detector detector = make_detector();
   Shot shot = make_shot();
+  WavelengthShift wavelength;
   ShoeboxOptions options{.oversample = 2, .tail = 1e-14};
 };
 
@@ -54,11 +55,16 @@ const ReflectionSphere& reflections() {
   return sphere;
 }
 
+const DeviceReflections& on_device() {
+  static const DeviceReflections loaded(reflections());
+  return loaded;
+}
+
 std::vector<float> render(const Model& model) {
-  const Renderer renderer(model.detector, make_beam(),
-                          {.oversample = model.options.oversample, .tail = 1e-14, .floor = 1e-30});
+  Renderer renderer(model.detector, make_beam(),
+                    {.oversample = model.options.oversample, .tail = 1e-14, .floor = 1e-30});
   std::vector<float> image(renderer.pixel_count());
-  renderer.add_peaks(model.shot, reflections(), image);
+  renderer.add_peaks(model.shot, on_device(), image);
   return image;
 }
 
@@ -85,8 +91,9 @@ const std::vector<Shoebox>& boxes() {
 }
 
 ShoeboxImage evaluate(const Model& model, const std::vector<ParameterDirection>& parameters = {}) {
-  return model_shoeboxes(model.detector, make_beam(), model.shot, reflections(), boxes(),
-                         parameters, model.options);
+  return model_shoeboxes(model.detector, make_beam(),
+                         {model.shot, boxes(), parameters, model.wavelength}, on_device(),
+                         model.options);
 }
 
 /// The model with a parameter moved by `step`.
@@ -108,8 +115,8 @@ Model moved(const ParameterDirection& p, double step) {
     }
     frame.origin += step * p.shift;
   }
-  model.options.wavelength_offset += step * p.wavelength_offset;
-  model.options.wavelength_scale += step * p.wavelength_scale;
+  model.wavelength.offset += step * p.wavelength_offset;
+  model.wavelength.scale += step * p.wavelength_scale;
   return model;
 }
 
@@ -329,8 +336,8 @@ TEST(ShoeboxModel, RefusesWhatItCannotDo) {
   Model model;
   model.shot.lattices[0].shape = CrystalShape::Square;
   EXPECT_THROW(evaluate(model), core::Error);
-  EXPECT_THROW(model_shoeboxes(make_detector(), make_beam(), make_shot(), reflections(),
-                               {{0, 145, 151, 0, 5}}, {}, {}),
+  EXPECT_THROW(model_shoeboxes(make_detector(), make_beam(), {make_shot(), {{0, 145, 151, 0, 5}}},
+                               on_device(), {}),
                core::Error);
   EXPECT_THROW(evaluate(Model(), {of_crystal({}, 2)}), core::Error);
 }

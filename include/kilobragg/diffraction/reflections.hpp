@@ -11,7 +11,8 @@ namespace kilobragg::diffraction {
 /// |F|^2 of all indices with d >= d_min (group and Friedel mates expanded), sorted by index.
 struct ReflectionSphere {
   std::vector<models::Miller> hkl;
-  std::vector<double> f_squared;
+  std::vector<double> f_squared; ///< electrons^2, layer by layer
+  std::vector<double> energies; ///< of the layers (eV, ascending); empty = one layer for any energy
   std::size_t size() const { return hkl.size(); }
 };
 
@@ -23,5 +24,9 @@ ReflectionSphere expand_to_sphere(const structure_factors::Amplitudes& amplitude
 /// between their layers. d_min 0 takes all.
 ReflectionSphere expand_to_sphere(const structure_factors::SpectralAmplitudes& amplitudes,
                                   double d_min, double energy);
+
+/// All layers: each channel of a beam takes the |F|^2 of its own energy. d_min 0 takes all.
+ReflectionSphere expand_layers(const structure_factors::SpectralAmplitudes& amplitudes,
+                               double d_min);
 
 } // namespace kilobragg::diffraction

@@ -59,13 +59,24 @@ struct RenderParams {
 
 /// What a rendering cost.
 struct RenderCounts {
-  std::size_t peaks = 0; ///< reflections that lit a panel, once per block and channel
-  std::size_t pixels =
-      0; ///< pixels evaluated, once per such peak (all shapes: per block and channel)
+  std::size_t peaks = 0; ///< reflections that lit a panel, once per block and direction of the beam
+  std::size_t pixels = 0; ///< evaluated, once per such peak; without an end: per block and channel
 };
 
-/// Renders shots on one detector. The beam given at construction fixes direction and polarisation.
-/// Pixel order of images: panel after panel, slow, fast. Const members are safe to call in parallel.
+/// Reflections copied to where kernels run (a GPU, or the host), once for many images.
+class DeviceReflections {
+public:
+  explicit DeviceReflections(const ReflectionSphere& sphere);
+  struct State;
+  const State& state() const { return *state_; }
+
+private:
+  std::shared_ptr<const State> state_;
+};
+
+/// Renders shots on one detector, on the device that Kokkos was built for. The beam given at construction
+/// fixes direction and polarisation. Pixel order of images: panel after panel, slow, fast. One renderer
+/// at a time: MPI ranks, not threads, share the work.
 class Renderer {
 public:
   /// Throws core::Error on a detector without pixels or senseless parameters.
@@ -74,18 +85,21 @@ public:
   Renderer(Renderer&&) noexcept;
 
   std::size_t pixel_count() const;
-  /// Adds the Bragg peaks of all lattices to `photons` (mean counts).
-  /// I = r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>(q_s), the mean over blocks.
-  /// Gaussian and tophat peaks light the pixels that they reach. Square and round ones have no end, nor
-  /// have peaks of a few cells: there every pixel is evaluated, at the nearest lattice point.
-  RenderCounts add_peaks(const Shot& shot, const ReflectionSphere& reflections,
-                         std::span<float> photons) const;
+  /// Adds the Bragg peaks of all lattices to `photons` (mean counts), images one after another.
+  /// I = r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>(q_s), the mean over blocks, |F|^2 that of
+  /// each channel's energy where it has layers. Gaussian and tophat peaks light the pixels that they
+  /// reach. Square and round ones have no end, nor have peaks of a few cells: there every pixel is
+  /// evaluated, at the nearest lattice point.
+  RenderCounts add_peaks(std::span<const Shot> shots, const DeviceReflections& reflections,
+                         std::span<float> photons);
+  RenderCounts add_peaks(const Shot& shot, const DeviceReflections& reflections,
+                         std::span<float> photons);
   /// Adds scattering of liquid water, scaled to mean shot.background over the detector.
   void add_background(const Shot& shot, std::span<float> photons) const;
 
 private:
   struct State;
-  std::unique_ptr<const State> state_;
+  std::unique_ptr<State> state_;
 };
 
 /// How mean photons become detector counts.

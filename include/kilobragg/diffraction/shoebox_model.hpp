@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace kilobragg::diffraction {
@@ -48,17 +49,26 @@ struct ShoeboxOptions {
   int oversample = 1;
   double tail = 1e-8; ///< a peak ends where it falls below this part of its height
   bool contributions = false;
-  double wavelength_offset = 0, wavelength_scale = 1; ///< lambda = offset + scale lambda0
+};
+
+/// A shot and what of it is modelled.
+struct ShoeboxShot {
+  Shot shot;
+  std::vector<Shoebox> boxes;
+  std::vector<ParameterDirection> parameters = {}; ///< as many in every shot
+  WavelengthShift wavelength = {};
 };
 
 /// The model of Renderer for Gaussian peaks (explicit blocks or mosaic spread in closed form), as
 /// r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>, with polarisation P, solid angle Omega and
-/// capture c taken at the middle of the pixel and derived with it. `beam` fixes the polarisation.
+/// capture c taken at the middle of the pixel and derived with it. `beam` fixes the polarisation. All
+/// shots go through each launch together; pixels are those of the first shot's boxes, then the second's.
 /// Throws core::Error for other shapes, boxes beyond their panel, or directions of absent lattices.
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
-                             const Shot& shot, const ReflectionSphere& reflections,
-                             const std::vector<Shoebox>& boxes,
-                             const std::vector<ParameterDirection>& parameters,
+                             std::span<const ShoeboxShot> shots,
+                             const DeviceReflections& reflections, const ShoeboxOptions& options);
+ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
+                             const ShoeboxShot& shot, const DeviceReflections& reflections,
                              const ShoeboxOptions& options);
 
 } // namespace kilobragg::diffraction

@@ -1,0 +1,107 @@
+// Lights the pixels of images, tile by tile.
+#pragma once
+
+#include "kernels/diffraction/lit_rows.hpp"
+#include "kernels/diffraction/sensor_layers.hpp"
+#include "kernels/diffraction/tile_lists.hpp"
+
+namespace kilobragg::diffraction {
+
+/// What lighting reads, arrays on the device.
+struct LightInput {
+  const SpotPeak* peaks = nullptr;
+  const SpotPlace* places = nullptr;
+  const PlaneOfPeak* planes = nullptr; ///< [place][layer]
+  const double* weights = nullptr;     ///< [peak][channel], or null: those of the shot
+  std::int32_t channels = 0;           ///< length of a row of `weights`
+  const std::int32_t *first = nullptr, *next = nullptr, *entries = nullptr;
+  const Window* windows = nullptr;
+  const PanelCone* panels = nullptr;
+  const ShotSpectrum* spectra = nullptr;
+  const float* factor = nullptr;
+  PointGrid points;
+};
+
+/// What one place gives the pixels from column x of row y on, before their factor.
+template <bool tophat, typename T>
+KOKKOS_FUNCTION inline T light_of_place(const LightInput& in, std::int32_t entry, const T& x,
+                                        int y) {
+  const SpotPlace& place = in.places[entry];
+  const SpotPeak& peak = in.peaks[place.peak];
+  const ShotSpectrum& shot = in.spectra[peak.shot];
+  const double* weight = in.weights == nullptr
+                             ? shot.weight
+                             : in.weights + static_cast<std::int64_t>(place.peak) * in.channels;
+  const int n = in.points.oversample;
+  T total{};
+  for (int layer = 0; layer < in.points.layers; ++layer) {
+    const PlaneOfPeak& plane = in.planes[entry * in.points.layers + layer];
+    T sum{};
+    for (int j = 0; j < n; ++j)
+      for (int i = 0; i < n; ++i)
+        sum =
+            sum + light_at<tophat>(line_of_peak(plane, point_offset(i, n), y + point_offset(j, n)),
+                                   x, shot.view, weight, peak.channels, peak.chi2_max);
+    if (in.points.layers > 1 && in.points.weigh_layers) {
+      const PanelGrid& grid = in.panels[in.windows[place.window].panel].grid;
+      sum = sum * layer_share(grid, layer, cosine_with_normal(grid, x, y));
+    }
+    total = total + sum;
+  }
+  return (peak.photons / (n * n)) * total;
+}
+
+/// Adds to `photons` what the places of a tile give one group of its pixels.
+template <bool tophat, typename T>
+KOKKOS_FUNCTION inline void light_group(const LightInput& in, const Window& window,
+                                        std::int32_t tile, int group, float* photons) {
+  const auto [x, y] = pixel_of_group(window, tile, group);
+  if (x >= window.box.x1 || y >= window.box.y1) return;
+  const T columns = counted_from<T>(x);
+  T sum{};
+  for (std::int32_t e = in.first[tile]; e < in.next[tile]; ++e) {
+    const std::int32_t entry = in.entries[e];
+    const PixelBox& box = in.places[entry].box;
+    if (y < box.y0 || y >= box.y1 || x + lanes<T> <= box.x0 || x >= box.x1) continue;
+    sum = sum + light_of_place<tophat>(in, entry, columns, y);
+  }
+  const int width = window.box.x1 - window.box.x0;
+  const std::int64_t at =
+      static_cast<std::int64_t>(y - window.box.y0) * width + (x - window.box.x0);
+  const int count = window.box.x1 - x < lanes<T> ? window.box.x1 - x : lanes<T>;
+  for (int i = 0; i < count; ++i)
+    photons[window.first_pixel + at + i] +=
+        static_cast<float>(lane(sum, i)) * in.factor[window.first_factor + at + i];
+}
+
+/// The exponents of all places over their panels.
+inline void set_planes(const LightInput& in, std::int32_t places,
+                       const DeviceArray<PlaneOfPeak>& planes) {
+  const int layers = in.points.layers;
+  Kokkos::parallel_for(
+      "set planes", Kokkos::RangePolicy<Device>(0, places * layers),
+      KOKKOS_LAMBDA(const std::int32_t i) {
+        const SpotPlace& place = in.places[i / layers];
+        const SpotPeak& peak = in.peaks[place.peak];
+        const PanelGrid& grid = in.panels[in.windows[place.window].panel].grid;
+        planes(i) = plane_of_peak(peak.shape, peak.k0,
+                                  grid.origin + (i % layers * grid.layer_step) * grid.normal,
+                                  grid.fast, grid.slow);
+      });
+}
+
+/// One launch over the lit tiles of all windows; `tile_window` gives the window of each tile.
+template <bool tophat>
+void light_tiles(const LightInput& in, const TileLists& tiles,
+                 const DeviceArray<std::int32_t>& tile_window, float* photons) {
+  const auto lit = tiles.lit;
+  Kokkos::parallel_for(
+      "light tiles", Kokkos::RangePolicy<Device>(0, tiles.lit_count * tile_groups),
+      KOKKOS_LAMBDA(const std::int32_t i) {
+        const std::int32_t tile = lit(i / tile_groups);
+        light_group<tophat, DeviceLane>(in, in.windows[tile_window(tile)], tile, i % tile_groups,
+                                        photons);
+      });
+}
+
+} // namespace kilobragg::diffraction

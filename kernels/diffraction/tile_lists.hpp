@@ -1,0 +1,89 @@
+// Which peaks light which tile of 8 x 8 pixels.
+#pragma once
+
+#include "kernels/diffraction/spot_search.hpp"
+
+namespace kilobragg::diffraction {
+
+inline constexpr int tile_edge = 8;
+
+/// Tiles along `pixels` pixels.
+KOKKOS_FUNCTION constexpr int tiles_along(int pixels) {
+  return (pixels + tile_edge - 1) / tile_edge;
+}
+
+/// Of each tile the places that touch it: entries first[t] .. next[t] - 1. Only `lit` tiles have any.
+/// On the host the entries keep the order of the places, so that sums do not depend on chance; on a GPU
+/// their order, and with it the last bit of a sum in double precision, may change from run to run.
+struct TileLists {
+  DeviceArray<std::int32_t> first, next, entries, lit;
+  std::int32_t lit_count = 0;
+};
+
+template <typename Visit>
+KOKKOS_FUNCTION void for_each_tile(const Window& window, const PixelBox& box, const Visit& visit) {
+  const int x0 = (box.x0 - window.box.x0) / tile_edge,
+            x1 = (box.x1 - 1 - window.box.x0) / tile_edge;
+  const int y0 = (box.y0 - window.box.y0) / tile_edge,
+            y1 = (box.y1 - 1 - window.box.y0) / tile_edge;
+  for (int y = y0; y <= y1; ++y)
+    for (int x = x0; x <= x1; ++x) visit(window.first_tile + y * window.tiles_across + x);
+}
+
+/// Counts, sums up and fills; `tiles` is the number of tiles of all windows.
+inline void list_tiles(const Window* windows, std::int32_t tiles, const SpotLists& spots,
+                       TileLists& lists) {
+  grow(lists.first, static_cast<std::size_t>(tiles));
+  grow(lists.next, static_cast<std::size_t>(tiles));
+  grow(lists.lit, static_cast<std::size_t>(tiles));
+  const auto places = spots.places;
+  const auto first = lists.first, next = lists.next, lit = lists.lit;
+  Kokkos::deep_copy(next, 0);
+  const Kokkos::RangePolicy<Device> each_place(0, spots.place_count);
+  Kokkos::parallel_for(
+      "count tiles", each_place, KOKKOS_LAMBDA(const std::int32_t i) {
+        for_each_tile(windows[places(i).window], places(i).box,
+                      [&](std::int32_t tile) { Kokkos::atomic_add(&next(tile), 1); });
+      });
+  // Lit tiles in the upper half, entries in the lower.
+  std::int64_t total = 0;
+  Kokkos::parallel_scan(
+      "number tiles", Kokkos::RangePolicy<Device>(0, tiles),
+      KOKKOS_LAMBDA(const std::int32_t tile, std::int64_t& at, const bool final) {
+        const std::int32_t count = next(tile);
+        if (count == 0) return;
+        if (final) {
+          lit(at >> 32) = tile;
+          first(tile) = next(tile) = static_cast<std::int32_t>(at & 0xffffffff);
+        }
+        at += (std::int64_t(1) << 32) + count;
+      },
+      total);
+  lists.lit_count = static_cast<std::int32_t>(total >> 32);
+  grow(lists.entries, static_cast<std::size_t>(total & 0xffffffff));
+  const auto entries = lists.entries;
+  Kokkos::parallel_for(
+      "fill tiles", each_place, KOKKOS_LAMBDA(const std::int32_t i) {
+        for_each_tile(windows[places(i).window], places(i).box, [&](std::int32_t tile) {
+          entries(Kokkos::atomic_fetch_add(&next(tile), 1)) = i;
+        });
+      });
+}
+
+/// How the pixels of a tile are dealt out.
+inline constexpr int tile_groups = tile_edge * tile_edge / lanes<DeviceLane>;
+
+/// First pixel (of the panel) of a group of a tile.
+struct PixelOfPanel {
+  int x, y;
+};
+KOKKOS_FUNCTION inline PixelOfPanel pixel_of_group(const Window& window, std::int32_t tile,
+                                                   int group) {
+  const int local = tile - window.first_tile;
+  const int x = window.box.x0 + local % window.tiles_across * tile_edge,
+            y = window.box.y0 + local / window.tiles_across * tile_edge;
+  constexpr int per_row = tile_edge / lanes<DeviceLane>;
+  return {x + group % per_row, y + group / per_row};
+}
+
+} // namespace kilobragg::diffraction
