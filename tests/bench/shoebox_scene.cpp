@@ -110,9 +110,8 @@ void run(const std::string& path, const std::string& out, bool closed_form) {
   const json scene = json::parse(file);
   const models::Detector detector = detector_of(scene);
   const diffraction::Shot shot = shot_of(scene, closed_form);
-  const auto sphere = sphere_of(scene);
-  const auto boxes = boxes_of(scene);
-  const auto parameters = parameters_of(scene);
+  const diffraction::DeviceReflections reflections(sphere_of(scene));
+  const diffraction::ShoeboxShot model{shot, boxes_of(scene), parameters_of(scene)};
   diffraction::ShoeboxOptions options;
   options.oversample = scene.at("oversample");
   options.tail = scene.at("tail");
@@ -120,7 +119,7 @@ void run(const std::string& path, const std::string& out, bool closed_form) {
   double best = 0;
   for (int i = 0; i < scene.at("repeats"); ++i) {
     const std::clock_t start = std::clock();
-    image = model_shoeboxes(detector, shot.beam, shot, sphere, boxes, parameters, options);
+    image = model_shoeboxes(detector, shot.beam, model, reflections, options);
     const double seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
     best = i == 0 ? seconds : std::min(best, seconds);
   }
