@@ -13,7 +13,9 @@ include(GNUInstallDirs)
 add_library(kilobragg_options INTERFACE)
 target_compile_options(kilobragg_options INTERFACE
   $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>
-  $<BUILD_INTERFACE:-ffp-contract=off>)
+  $<BUILD_INTERFACE:-ffp-contract=off>
+  # Nobody asks errno about a square root, and loops over roots can then be vectorised.
+  $<BUILD_INTERFACE:-fno-math-errno>)
 if(KILOBRAGG_WERROR)
   target_compile_options(kilobragg_options INTERFACE $<BUILD_INTERFACE:-Werror>)
 endif()

@@ -9,15 +9,8 @@ namespace kilobragg::diffraction {
 
 /// What lighting reads, arrays on the device.
 struct LightInput {
-  const SpotPeak* peaks = nullptr;
-  const SpotPlace* places = nullptr;
+  LitInput lit;
   const PlaneOfPeak* planes = nullptr; ///< [place][layer]
-  const double* weights = nullptr;     ///< [peak][channel], or null: those of the shot
-  std::int32_t channels = 0;           ///< length of a row of `weights`
-  const std::int32_t *first = nullptr, *next = nullptr, *entries = nullptr;
-  const Window* windows = nullptr;
-  const PanelCone* panels = nullptr;
-  const ShotSpectrum* spectra = nullptr;
   const float* factor = nullptr;
   PointGrid points;
 };
@@ -26,12 +19,10 @@ struct LightInput {
 template <bool tophat, typename T>
 KOKKOS_FUNCTION inline T light_of_place(const LightInput& in, std::int32_t entry, const T& x,
                                         int y) {
-  const SpotPlace& place = in.places[entry];
-  const SpotPeak& peak = in.peaks[place.peak];
-  const ShotSpectrum& shot = in.spectra[peak.shot];
-  const double* weight = in.weights == nullptr
-                             ? shot.weight
-                             : in.weights + static_cast<std::int64_t>(place.peak) * in.channels;
+  const SpotPlace& place = in.lit.places[entry];
+  const SpotPeak& peak = in.lit.peaks[place.peak];
+  const SpectrumView& spectrum = in.lit.spectra[peak.shot].view;
+  const double* weight = in.lit.weight_of(place.peak);
   const int n = in.points.oversample;
   T total{};
   for (int layer = 0; layer < in.points.layers; ++layer) {
@@ -41,9 +32,9 @@ KOKKOS_FUNCTION inline T light_of_place(const LightInput& in, std::int32_t entry
       for (int i = 0; i < n; ++i)
         sum =
             sum + light_at<tophat>(line_of_peak(plane, point_offset(i, n), y + point_offset(j, n)),
-                                   x, shot.view, weight, peak.channels, peak.chi2_max);
+                                   x, spectrum, weight, peak.channels, peak.chi2_max);
     if (in.points.layers > 1 && in.points.weigh_layers) {
-      const PanelGrid& grid = in.panels[in.windows[place.window].panel].grid;
+      const PanelGrid& grid = in.lit.panels[in.lit.windows[place.window].panel].grid;
       sum = sum * layer_share(grid, layer, cosine_with_normal(grid, x, y));
     }
     total = total + sum;
@@ -59,10 +50,9 @@ KOKKOS_FUNCTION inline void light_group(const LightInput& in, const Window& wind
   if (x >= window.box.x1 || y >= window.box.y1) return;
   const T columns = counted_from<T>(x);
   T sum{};
-  for (std::int32_t e = in.first[tile]; e < in.next[tile]; ++e) {
-    const std::int32_t entry = in.entries[e];
-    const PixelBox& box = in.places[entry].box;
-    if (y < box.y0 || y >= box.y1 || x + lanes<T> <= box.x0 || x >= box.x1) continue;
+  for (std::int32_t e = in.lit.first[tile]; e < in.lit.next[tile]; ++e) {
+    const std::int32_t entry = in.lit.entries[e];
+    if (!reaches<T>(in.lit.places[entry].box, x, y)) continue;
     sum = sum + light_of_place<tophat>(in, entry, columns, y);
   }
   const int width = window.box.x1 - window.box.x0;
@@ -81,9 +71,9 @@ inline void set_planes(const LightInput& in, std::int32_t places,
   Kokkos::parallel_for(
       "set planes", Kokkos::RangePolicy<Device>(0, places * layers),
       KOKKOS_LAMBDA(const std::int32_t i) {
-        const SpotPlace& place = in.places[i / layers];
-        const SpotPeak& peak = in.peaks[place.peak];
-        const PanelGrid& grid = in.panels[in.windows[place.window].panel].grid;
+        const SpotPlace& place = in.lit.places[i / layers];
+        const SpotPeak& peak = in.lit.peaks[place.peak];
+        const PanelGrid& grid = in.lit.panels[in.lit.windows[place.window].panel].grid;
         planes(i) = plane_of_peak(peak.shape, peak.k0,
                                   grid.origin + (i % layers * grid.layer_step) * grid.normal,
                                   grid.fast, grid.slow);
@@ -99,8 +89,8 @@ void light_tiles(const LightInput& in, const TileLists& tiles,
       "light tiles", Kokkos::RangePolicy<Device>(0, tiles.lit_count * tile_groups),
       KOKKOS_LAMBDA(const std::int32_t i) {
         const std::int32_t tile = lit(i / tile_groups);
-        light_group<tophat, DeviceLane>(in, in.windows[tile_window(tile)], tile, i % tile_groups,
-                                        photons);
+        light_group<tophat, DeviceLane>(in, in.lit.windows[tile_window(tile)], tile,
+                                        i % tile_groups, photons);
       });
 }
 

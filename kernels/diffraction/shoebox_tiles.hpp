@@ -24,15 +24,8 @@ struct DeviceContribution {
 
 /// What a launch over shoeboxes reads, arrays on the device.
 struct ShoeboxInput {
-  const SpotPeak* peaks = nullptr;
-  const SpotPlace* places = nullptr;
-  const double* weights = nullptr; ///< [peak][channel], or null: those of the shot
-  std::int32_t channels = 0;       ///< length of a row of `weights`
-  const std::int32_t *first = nullptr, *next = nullptr, *entries = nullptr;
-  const Window* windows = nullptr;
+  LitInput lit;
   const std::int32_t* window_shot = nullptr;
-  const PanelCone* panels = nullptr;
-  const ShotSpectrum* spectra = nullptr;
   const WavelengthShift* shifts = nullptr; ///< of each shot
   Polarisation polarisation;
   int oversample = 1;
@@ -51,18 +44,15 @@ struct ShoeboxOutput {
 };
 
 KOKKOS_FUNCTION inline MomentPeak moment_peak(const ShoeboxInput& in, std::int32_t number) {
-  const SpotPeak& peak = in.peaks[number];
-  const ShotSpectrum& shot = in.spectra[peak.shot];
+  const SpotPeak& peak = in.lit.peaks[number];
   MomentPeak result;
   result.m = peak.shape.inverse_covariance;
   result.k0 = peak.k0;
   result.q0 = peak.shape.centre;
   result.photons = peak.photons / (in.oversample * in.oversample);
   result.chi2_max = peak.chi2_max;
-  result.spectrum = shot.view;
-  result.weight = in.weights == nullptr
-                      ? shot.weight
-                      : in.weights + static_cast<std::int64_t>(number) * in.channels;
+  result.spectrum = in.lit.spectra[peak.shot].view;
+  result.weight = in.lit.weight_of(number);
   result.channels = peak.channels;
   result.shift = in.shifts[peak.shot];
   return result;
@@ -115,56 +105,77 @@ KOKKOS_FUNCTION inline T change_by_place(const DeviceParameter& p, const PixelMo
   return of_points + sums.value * of_factor;
 }
 
-/// One group of pixels of a tile: all places that touch it, all parameters.
+/// Adds what one peak gives the derivatives of the pixels.
 template <MomentKind kind, typename T>
-KOKKOS_FUNCTION inline void model_group(const ShoeboxInput& in, const ShoeboxOutput& out,
-                                        std::int32_t window_number, std::int32_t tile, int group) {
-  const Window& window = in.windows[window_number];
+KOKKOS_FUNCTION inline void
+add_derivatives(const ShoeboxInput& in, const ShoeboxOutput& out, std::int32_t peak,
+                const DeviceParameter* parameters, const BoxPixels<T>& pixels,
+                const PixelFactor<T>& factor, const PixelMoments<T>& sums) {
+  for (std::int32_t p = 0; p < in.parameter_count; ++p) {
+    T change = along(sums, in.directions[peak * in.parameter_count + p]);
+    if constexpr (kind >= MomentKind::Place)
+      change = change + change_by_place(parameters[p], sums, pixels, factor);
+    if constexpr (kind >= MomentKind::Wavelength)
+      change = change + parameters[p].wavelength.offset * sums.wavelength +
+               parameters[p].wavelength.scale * sums.wavelength_scale;
+    change = factor.value * change;
+    double* derivative = out.derivatives + p * in.pixels + pixels.first;
+    for (int i = 0; i < pixels.count; ++i) derivative[i] += lane(change, i);
+  }
+}
+
+/// Writes what one place gives the pixels within its box.
+template <typename T>
+KOKKOS_FUNCTION inline void write_contributions(const ShoeboxInput& in, const ShoeboxOutput& out,
+                                                std::int32_t entry, const BoxPixels<T>& pixels,
+                                                const T& photons) {
+  const SpotPlace& place = in.lit.places[entry];
+  const PixelBox& box = place.box;
+  DeviceContribution* row = out.contributions + in.first_contribution[entry] +
+                            static_cast<std::int64_t>(pixels.y - box.y0) * (box.x1 - box.x0);
+  const auto reflection = static_cast<std::uint32_t>(in.lit.peaks[place.peak].reflection);
+  for (int i = 0; i < lanes<T>; ++i)
+    if (const int x = pixels.x + i; x >= box.x0 && x < box.x1)
+      row[x - box.x0] = {static_cast<std::uint32_t>(pixels.first + i), reflection,
+                         static_cast<float>(lane(photons, i))};
+}
+
+/// Pixels of one group of a tile; none (count <= 0) beyond the window.
+template <typename T>
+KOKKOS_FUNCTION inline BoxPixels<T> pixels_of_group(const ShoeboxInput& in, const Window& window,
+                                                    std::int32_t tile, int group) {
   const auto [x, y] = pixel_of_group(window, tile, group);
-  if (x >= window.box.x1 || y >= window.box.y1) return;
-  const PanelGrid& grid = in.panels[window.panel].grid;
   const int width = window.box.x1 - window.box.x0, left = window.box.x1 - x;
   const std::int64_t first = window.first_pixel +
                              static_cast<std::int64_t>(y - window.box.y0) * width +
                              (x - window.box.x0);
-  const BoxPixels<T> pixels{&window, &grid, x, y, left < lanes<T> ? left : lanes<T>, first};
+  const int count = y < window.box.y1 ? (left < lanes<T> ? left : lanes<T>) : 0;
+  return {&window, &in.lit.panels[window.panel].grid, x, y, count, first};
+}
+
+/// One group of pixels of a tile: all places that touch it, all parameters.
+template <MomentKind kind, typename T>
+KOKKOS_FUNCTION inline void model_group(const ShoeboxInput& in, const ShoeboxOutput& out,
+                                        std::int32_t window, std::int32_t tile, int group) {
+  const BoxPixels<T> pixels = pixels_of_group<T>(in, in.lit.windows[window], tile, group);
+  if (pixels.count <= 0) return;
+  const PanelGrid& grid = *pixels.grid;
   const PixelFactor<T> factor =
       pixel_factor(in.polarisation, pixels.at(0.5, 0.5), grid.normal,
                    norm(grid.fast) * norm(grid.slow), grid.mu, grid.layer_step);
-  const DeviceParameter* parameters =
-      in.parameters + in.window_shot[window_number] * in.parameter_count;
+  const DeviceParameter* parameters = in.parameters + in.window_shot[window] * in.parameter_count;
   T photons{};
-  for (std::int32_t e = in.first[tile]; e < in.next[tile]; ++e) {
-    const std::int32_t entry = in.entries[e];
-    const SpotPlace& place = in.places[entry];
-    const PixelBox& box = place.box;
-    if (y < box.y0 || y >= box.y1 || x + lanes<T> <= box.x0 || x >= box.x1) continue;
-    const PixelMoments<T> sums = sum_points<kind>(in, pixels, place.peak);
+  for (std::int32_t e = in.lit.first[tile]; e < in.lit.next[tile]; ++e) {
+    const std::int32_t entry = in.lit.entries[e], peak = in.lit.places[entry].peak;
+    if (!reaches<T>(in.lit.places[entry].box, pixels.x, pixels.y)) continue;
+    const PixelMoments<T> sums = sum_points<kind>(in, pixels, peak);
     const T given = factor.value * sums.value;
     photons = photons + given;
     if constexpr (kind != MomentKind::Value)
-      for (std::int32_t p = 0; p < in.parameter_count; ++p) {
-        T change = along(sums, in.directions[place.peak * in.parameter_count + p]);
-        if constexpr (kind >= MomentKind::Place)
-          change = change + change_by_place(parameters[p], sums, pixels, factor);
-        if constexpr (kind >= MomentKind::Wavelength)
-          change = change + parameters[p].wavelength.offset * sums.wavelength +
-                   parameters[p].wavelength.scale * sums.wavelength_scale;
-        change = factor.value * change;
-        double* derivative = out.derivatives + p * in.pixels + first;
-        for (int i = 0; i < pixels.count; ++i) derivative[i] += lane(change, i);
-      }
-    if (in.first_contribution == nullptr) continue;
-    const std::int64_t row = in.first_contribution[entry] +
-                             static_cast<std::int64_t>(y - box.y0) * (box.x1 - box.x0) - box.x0;
-    for (int i = 0; i < lanes<T>; ++i)
-      if (x + i >= box.x0 && x + i < box.x1)
-        out.contributions[row + x + i] = {
-            static_cast<std::uint32_t>(first + i),
-            static_cast<std::uint32_t>(in.peaks[place.peak].reflection),
-            static_cast<float>(lane(given, i))};
+      add_derivatives<kind>(in, out, peak, parameters, pixels, factor, sums);
+    if (in.first_contribution != nullptr) write_contributions(in, out, entry, pixels, given);
   }
-  for (int i = 0; i < pixels.count; ++i) out.photons[first + i] += lane(photons, i);
+  for (int i = 0; i < pixels.count; ++i) out.photons[pixels.first + i] += lane(photons, i);
 }
 
 /// How all parameters move all peaks; blocks turn with their crystal.

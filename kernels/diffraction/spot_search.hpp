@@ -86,15 +86,12 @@ struct ShotSpectrum {
 /// |F|^2 (electrons^2) of a list of reflections, layer by layer.
 struct ReflectionView {
   const MillerIndex* hkl = nullptr; ///< some more behind the last
-  const float* f_squared = nullptr;
+  const double* f_squared = nullptr;
   std::int32_t count = 0, layers = 1;
 
   KOKKOS_FUNCTION double value(std::int32_t reflection, const LayerMix& mix) const {
-    const float* at = f_squared + static_cast<std::int64_t>(mix.lower) * count + reflection;
-    const auto lower = static_cast<double>(at[0]);
-    return mix.part > 0
-               ? lower + static_cast<double>(mix.part) * (static_cast<double>(at[count]) - lower)
-               : lower;
+    const double* at = f_squared + static_cast<std::int64_t>(mix.lower) * count + reflection;
+    return mix.part > 0 ? at[0] + static_cast<double>(mix.part) * (at[count] - at[0]) : at[0];
   }
 };
 

@@ -70,6 +70,40 @@ inline void list_tiles(const Window* windows, std::int32_t tiles, const SpotList
       });
 }
 
+/// The lists as kernels over tiles read them.
+struct LitInput {
+  const SpotPeak* peaks = nullptr;
+  const SpotPlace* places = nullptr;
+  const double* weights = nullptr; ///< [peak][channel], or null: those of the shot
+  std::int32_t channels = 0;       ///< length of a row of `weights`
+  const std::int32_t *first = nullptr, *next = nullptr, *entries = nullptr;
+  const Window* windows = nullptr;
+  const PanelCone* panels = nullptr;
+  const ShotSpectrum* spectra = nullptr;
+
+  KOKKOS_FUNCTION const double* weight_of(std::int32_t peak) const {
+    return weights == nullptr ? spectra[peaks[peak].shot].weight
+                              : weights + static_cast<std::int64_t>(peak) * channels;
+  }
+};
+
+/// Valid until one of them changes.
+inline LitInput make_lit_input(const PeakSources& sources, const SpotLists& spots,
+                               const TileLists& tiles) {
+  LitInput in;
+  in.peaks = spots.peaks.data();
+  in.places = spots.places.data();
+  in.weights = spots.channels > 0 ? spots.weights.data() : nullptr;
+  in.channels = spots.channels;
+  in.first = tiles.first.data();
+  in.next = tiles.next.data();
+  in.entries = tiles.entries.data();
+  in.windows = sources.windows;
+  in.panels = sources.panels;
+  in.spectra = sources.spectra;
+  return in;
+}
+
 /// How the pixels of a tile are dealt out.
 inline constexpr int tile_groups = tile_edge * tile_edge / lanes<DeviceLane>;
 
@@ -84,6 +118,12 @@ KOKKOS_FUNCTION inline PixelOfPanel pixel_of_group(const Window& window, std::in
             y = window.box.y0 + local / window.tiles_across * tile_edge;
   constexpr int per_row = tile_edge / lanes<DeviceLane>;
   return {x + group % per_row, y + group / per_row};
+}
+
+/// Whether a box has any of the lanes from pixel x of row y on.
+template <typename T>
+KOKKOS_FUNCTION constexpr bool reaches(const PixelBox& box, int x, int y) {
+  return y >= box.y0 && y < box.y1 && x + lanes<T> > box.x0 && x < box.x1;
 }
 
 } // namespace kilobragg::diffraction

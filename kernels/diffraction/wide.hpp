@@ -35,13 +35,6 @@ inline double lane(const Wide& v, int i) { return v[i]; }
 KOKKOS_FUNCTION inline void set_lane(double& v, int, double value) { v = value; }
 inline void set_lane(Wide& v, int i, double value) { v[i] = value; }
 
-KOKKOS_FUNCTION inline double least(double v) { return v; }
-inline double least(const Wide& v) {
-  double result = v[0];
-  for (int i = 1; i < wide_count; ++i) result = v[i] < result ? v[i] : result;
-  return result;
-}
-
 // The formulas are templates over T = double (GPUs, tests, single points) or Wide (CPUs). What they
 // call has the same name for both.
 
@@ -62,8 +55,17 @@ inline Wide select(const WideMask& mask, const Wide& yes, double no) {
 
 KOKKOS_FUNCTION inline double smaller(double a, double b) { return a < b ? a : b; }
 inline Wide smaller(const Wide& a, double b) { return a < b ? a : Wide{} + b; }
+inline Wide smaller(const Wide& a, const Wide& b) { return a < b ? a : b; }
 KOKKOS_FUNCTION inline double larger(double a, double b) { return a > b ? a : b; }
 inline Wide larger(const Wide& a, const Wide& b) { return a > b ? a : b; }
+
+/// The least lane.
+KOKKOS_FUNCTION inline double least(double v) { return v; }
+inline double least(const Wide& v) {
+  const Wide half = smaller(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+  const Wide quarter = smaller(half, __builtin_shufflevector(half, half, 2, 3, 0, 1, 6, 7, 4, 5));
+  return quarter[0] < quarter[1] ? quarter[0] : quarter[1];
+}
 
 /// Nearest integer, halves to even, for |v| < 2^51: adding 1.5 2^52 leaves no fraction bits.
 template <typename T>
@@ -78,17 +80,13 @@ inline Wide exp_of(const Wide& x) {
                    ln2_low = 1.90821492927058770002e-10, shift = 6755399441055744.0;
   const Wide shifted = x * log2e + shift, n = shifted - shift;
   const Wide r = (x - n * ln2_high) - n * ln2_low;
-  Wide p = r * (1.0 / 39916800) + 1.0 / 3628800;
-  p = p * r + 1.0 / 362880;
-  p = p * r + 1.0 / 40320;
-  p = p * r + 1.0 / 5040;
-  p = p * r + 1.0 / 720;
-  p = p * r + 1.0 / 120;
-  p = p * r + 1.0 / 24;
-  p = p * r + 1.0 / 6;
-  p = p * r + 0.5;
-  p = p * r + 1.0;
-  p = p * r + 1.0;
+  // Taylor's series in pairs and fours, which do not wait for each other.
+  const Wide r2 = r * r, r4 = r2 * r2;
+  const Wide low = (r + 1.0) + (r * (1.0 / 6) + 0.5) * r2;
+  const Wide middle = (r * (1.0 / 120) + 1.0 / 24) + (r * (1.0 / 5040) + 1.0 / 720) * r2;
+  const Wide high =
+      (r * (1.0 / 362880) + 1.0 / 40320) + (r * (1.0 / 39916800) + 1.0 / 3628800) * r2;
+  const Wide p = low + r4 * (middle + r4 * high);
   // The low bits of `shifted` hold n: moved to the exponent they make 2^n.
   WideMask bits;
   std::memcpy(&bits, &shifted, sizeof bits);

@@ -43,13 +43,13 @@ DeviceReflections::DeviceReflections(const ReflectionSphere& sphere) {
   for (const auto& index : sphere.hkl) hkl.push_back({index.h, index.k, index.l});
   hkl.resize(hkl.size() + lanes<DeviceLane>);
   state->hkl = to_device(hkl);
-  state->f_squared =
-      to_device(std::vector<float>(sphere.f_squared.begin(), sphere.f_squared.end()));
+  state->f_squared = to_device(sphere.f_squared);
+  state->rounded = to_device(std::vector<float>(sphere.f_squared.begin(), sphere.f_squared.end()));
   state->box = to_device(number_points(sphere, state->grid));
   state->list = {state->hkl.data(), state->f_squared.data(),
                  static_cast<std::int32_t>(sphere.size()), static_cast<std::int32_t>(layers)};
   state->grid.unique = state->box.data();
-  state->grid.f_squared = state->f_squared.data();
+  state->grid.f_squared = state->rounded.data();
   state->grid.unique_count = state->list.count;
   state->grid.layer_count = state->list.layers;
   state->energies = sphere.energies;

@@ -17,7 +17,8 @@ namespace kilobragg::diffraction {
 /// Reflections on the device.
 struct DeviceReflections::State {
   DeviceArray<MillerIndex> hkl;
-  DeviceArray<float> f_squared;  ///< layer by layer
+  DeviceArray<double> f_squared; ///< layer by layer
+  DeviceArray<float> rounded;    ///< the same for the box
   DeviceArray<std::int32_t> box; ///< number of each point's reflection, see AmplitudeGridView
   ReflectionView list;
   AmplitudeGridView grid;
@@ -82,6 +83,8 @@ struct WindowSet {
 /// `windows` get their tiles here.
 WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Window> windows,
                           const std::vector<std::int32_t>& first_window);
+/// `sources` then look for spots in these windows.
+void set_windows(const WindowSet& set, PeakSources& sources);
 
 /// Lights the pixels that Gaussian and tophat peaks reach, in images one after another.
 class SpotLight {

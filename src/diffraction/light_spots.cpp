@@ -64,10 +64,7 @@ RenderCounts SpotLight::light(const std::vector<LatticeOfShot>& lattices,
   const double chi2_end = tophat ? 1 : -2 * std::log(params_.tail);
   const PeakSupply supply(lattices, channels, reflections, chi2_end);
   PeakSources sources = supply.sources();
-  sources.panels = windows_.panels.data();
-  sources.panel_count = windows_.panel_count;
-  sources.windows = windows_.windows.data();
-  sources.first_window = windows_.first_window.data();
+  set_windows(windows_, sources);
   sources.tophat = tophat;
   sources.tail = params_.tail;
   sources.floor = params_.floor;
@@ -80,21 +77,12 @@ RenderCounts SpotLight::light(const std::vector<LatticeOfShot>& lattices,
     weigh_channels(sources, spots_);
     list_tiles(sources.windows, windows_.tiles, spots_, tiles_);
     LightInput in;
+    in.lit = make_lit_input(sources, spots_, tiles_);
     in.points = point_grid(params_);
+    in.factor = factor_.data();
     grow(planes_,
          static_cast<std::size_t>(spots_.place_count) * static_cast<std::size_t>(in.points.layers));
-    in.peaks = spots_.peaks.data();
-    in.places = spots_.places.data();
     in.planes = planes_.data();
-    in.weights = spots_.channels > 0 ? spots_.weights.data() : nullptr;
-    in.channels = spots_.channels;
-    in.first = tiles_.first.data();
-    in.next = tiles_.next.data();
-    in.entries = tiles_.entries.data();
-    in.windows = sources.windows;
-    in.panels = sources.panels;
-    in.spectra = sources.spectra;
-    in.factor = factor_.data();
     set_planes(in, spots_.place_count, planes_);
     const auto launch = tophat ? light_tiles<true> : light_tiles<false>;
     launch(in, tiles_, windows_.tile_window, photons);

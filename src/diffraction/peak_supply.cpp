@@ -139,4 +139,11 @@ WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Wind
   return set;
 }
 
+void set_windows(const WindowSet& set, PeakSources& sources) {
+  sources.panels = set.panels.data();
+  sources.panel_count = set.panel_count;
+  sources.windows = set.windows.data();
+  sources.first_window = set.first_window.data();
+}
+
 } // namespace kilobragg::diffraction

@@ -96,13 +96,14 @@ std::vector<DeviceParameter> list_parameters(std::span<const ShoeboxShot> shots)
   return parameters;
 }
 
-MomentKind wanted_kind(const std::vector<DeviceParameter>& parameters) {
-  if (parameters.empty()) return MomentKind::Value;
-  MomentKind kind = MomentKind::Crystal;
-  for (const DeviceParameter& p : parameters) {
-    if (p.shift != Vec3{} || p.turn != Vec3{}) kind = std::max(kind, MomentKind::Place);
-    if (p.wavelength.offset != 0 || p.wavelength.scale != 0) kind = MomentKind::Wavelength;
-  }
+MomentKind wanted_kind(std::span<const ShoeboxShot> shots) {
+  MomentKind kind = MomentKind::Value;
+  for (const ShoeboxShot& shot : shots)
+    for (const ParameterDirection& p : shot.parameters) {
+      kind = std::max(kind, MomentKind::Crystal);
+      if (p.shift != Vec3{} || p.turn != Vec3{}) kind = std::max(kind, MomentKind::Place);
+      if (p.wavelength_offset != 0 || p.wavelength_scale != 0) kind = MomentKind::Wavelength;
+    }
   return kind;
 }
 
@@ -123,12 +124,121 @@ Polarisation polarisation_of(const models::Beam& beam) {
   return {cross(n, k0), n, beam.polarization_fraction};
 }
 
-std::vector<Contribution> fetch(const DeviceArray<DeviceContribution>& from, std::size_t count) {
-  std::vector<DeviceContribution> raw(count);
-  to_host(from, std::span(raw));
-  std::vector<Contribution> result;
-  for (const DeviceContribution& c : raw) result.push_back({c.pixel, c.reflection, c.photons});
-  return result;
+/// Everything of a model on the device, and one set of launches for some of its peaks after another.
+class ShoeboxRun {
+public:
+  ShoeboxRun(const models::Detector& detector, const models::Beam& beam,
+             std::span<const ShoeboxShot> shots, const DeviceReflections& reflections,
+             const ShoeboxOptions& options);
+  ShoeboxImage finish();
+
+private:
+  void model_peaks(std::int64_t begin, std::int64_t end);
+  ShoeboxInput input() const;
+  void add_contributions(std::size_t count);
+
+  const ShoeboxOptions& options_;
+  std::size_t parameter_count_;
+  BoxWindows windows_;
+  MomentKind kind_;
+  DeviceArray<DeviceParameter> parameters_;
+  DeviceArray<WavelengthShift> shifts_;
+  Polarisation polarisation_;
+  PeakSupply supply_;
+  PeakSources sources_;
+  DeviceArray<double> photons_, derivatives_;
+  SpotLists spots_;
+  TileLists tiles_;
+  DeviceArray<PeakDirection> directions_;
+  DeviceArray<std::int64_t> first_contribution_;
+  DeviceArray<DeviceContribution> contributions_;
+  std::vector<Contribution> found_;
+};
+
+std::vector<ShotChannels> list_channels(std::span<const ShoeboxShot> shots) {
+  std::vector<ShotChannels> channels;
+  for (const ShoeboxShot& shot : shots) {
+    check_shot(shot, shots[0].parameters.size());
+    channels.push_back(make_channels(shot.shot, shot.wavelength.offset, shot.wavelength.scale));
+  }
+  return channels;
+}
+
+std::vector<WavelengthShift> list_shifts(std::span<const ShoeboxShot> shots) {
+  std::vector<WavelengthShift> shifts;
+  for (const ShoeboxShot& shot : shots) shifts.push_back(shot.wavelength);
+  return shifts;
+}
+
+ShoeboxRun::ShoeboxRun(const models::Detector& detector, const models::Beam& beam,
+                       std::span<const ShoeboxShot> shots, const DeviceReflections& reflections,
+                       const ShoeboxOptions& options)
+    : options_(options)
+    , parameter_count_(shots[0].parameters.size())
+    , windows_(make_box_windows(make_panel_cones(detector, 1), shots))
+    , kind_(wanted_kind(shots))
+    , parameters_(to_device(list_parameters(shots)))
+    , shifts_(to_device(list_shifts(shots)))
+    , polarisation_(polarisation_of(beam))
+    , supply_(list_lattices(shots), list_channels(shots), reflections.state(),
+              -2 * std::log(options.tail))
+    , sources_(supply_.sources())
+    , photons_("photons", windows_.pixels)
+    , derivatives_("derivatives", windows_.pixels * parameter_count_) {
+  set_windows(windows_.set, sources_);
+  sources_.tail = options.tail;
+  sources_.floor = 0;
+}
+
+ShoeboxImage ShoeboxRun::finish() {
+  for (std::int64_t begin = 0; begin < supply_.jobs(); begin += jobs_per_launch)
+    model_peaks(begin, std::min(supply_.jobs(), begin + jobs_per_launch));
+  ShoeboxImage image;
+  image.photons.resize(photons_.extent(0));
+  image.derivatives.resize(derivatives_.extent(0));
+  to_host(photons_, std::span(image.photons));
+  to_host(derivatives_, std::span(image.derivatives));
+  image.contributions = std::move(found_);
+  return image;
+}
+
+void ShoeboxRun::model_peaks(std::int64_t begin, std::int64_t end) {
+  find_spots(sources_, begin, end, supply_.channels(), spots_);
+  if (spots_.place_count == 0) return;
+  weigh_channels(sources_, spots_);
+  list_tiles(sources_.windows, windows_.set.tiles, spots_, tiles_);
+  if (parameter_count_ > 0)
+    find_directions(sources_, parameters_.data(), static_cast<std::int32_t>(parameter_count_),
+                    spots_, directions_);
+  std::size_t added = 0;
+  if (options_.contributions) {
+    added = static_cast<std::size_t>(number_contributions(spots_, first_contribution_));
+    grow(contributions_, added);
+  }
+  model(kind_, input(), {photons_.data(), derivatives_.data(), contributions_.data()}, tiles_,
+        windows_.set.tile_window);
+  add_contributions(added);
+}
+
+ShoeboxInput ShoeboxRun::input() const {
+  ShoeboxInput in;
+  in.lit = make_lit_input(sources_, spots_, tiles_);
+  in.window_shot = windows_.shot.data();
+  in.shifts = shifts_.data();
+  in.polarisation = polarisation_;
+  in.oversample = options_.oversample;
+  in.parameters = parameters_.data();
+  in.directions = directions_.data();
+  in.parameter_count = static_cast<std::int32_t>(parameter_count_);
+  in.pixels = static_cast<std::int64_t>(windows_.pixels);
+  if (options_.contributions) in.first_contribution = first_contribution_.data();
+  return in;
+}
+
+void ShoeboxRun::add_contributions(std::size_t count) {
+  std::vector<DeviceContribution> added(count);
+  to_host(contributions_, std::span(added));
+  for (const DeviceContribution& c : added) found_.push_back({c.pixel, c.reflection, c.photons});
 }
 
 } // namespace
@@ -136,80 +246,8 @@ std::vector<Contribution> fetch(const DeviceArray<DeviceContribution>& from, std
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              std::span<const ShoeboxShot> shots,
                              const DeviceReflections& reflections, const ShoeboxOptions& options) {
-  ShoeboxImage image;
-  if (shots.empty()) return image;
-  std::vector<ShotChannels> channels;
-  std::vector<WavelengthShift> shifts;
-  for (const ShoeboxShot& shot : shots) {
-    check_shot(shot, shots[0].parameters.size());
-    channels.push_back(make_channels(shot.shot, shot.wavelength.offset, shot.wavelength.scale));
-    shifts.push_back(shot.wavelength);
-  }
-  const BoxWindows windows = make_box_windows(make_panel_cones(detector, 1), shots);
-  const auto parameters = list_parameters(shots);
-  const auto on_device = to_device(parameters);
-  const auto device_shifts = to_device(shifts);
-  const PeakSupply supply(list_lattices(shots), channels, reflections.state(),
-                          -2 * std::log(options.tail));
-  PeakSources sources = supply.sources();
-  sources.panels = windows.set.panels.data();
-  sources.panel_count = windows.set.panel_count;
-  sources.windows = windows.set.windows.data();
-  sources.first_window = windows.set.first_window.data();
-  sources.tail = options.tail;
-  sources.floor = 0;
-  const std::size_t count = shots[0].parameters.size();
-  const DeviceArray<double> photons("photons", windows.pixels),
-      derivatives("derivatives", windows.pixels * count);
-  SpotLists spots;
-  TileLists tiles;
-  DeviceArray<PeakDirection> directions;
-  DeviceArray<std::int64_t> first_contribution;
-  DeviceArray<DeviceContribution> contributions;
-  for (std::int64_t begin = 0; begin < supply.jobs(); begin += jobs_per_launch) {
-    find_spots(sources, begin, std::min(supply.jobs(), begin + jobs_per_launch), supply.channels(),
-               spots);
-    if (spots.place_count == 0) continue;
-    weigh_channels(sources, spots);
-    list_tiles(sources.windows, windows.set.tiles, spots, tiles);
-    ShoeboxInput in;
-    in.peaks = spots.peaks.data();
-    in.places = spots.places.data();
-    in.weights = spots.channels > 0 ? spots.weights.data() : nullptr;
-    in.channels = spots.channels;
-    in.first = tiles.first.data();
-    in.next = tiles.next.data();
-    in.entries = tiles.entries.data();
-    in.windows = sources.windows;
-    in.window_shot = windows.shot.data();
-    in.panels = sources.panels;
-    in.spectra = sources.spectra;
-    in.shifts = device_shifts.data();
-    in.polarisation = polarisation_of(beam);
-    in.oversample = options.oversample;
-    in.parameters = on_device.data();
-    in.parameter_count = static_cast<std::int32_t>(count);
-    in.pixels = static_cast<std::int64_t>(windows.pixels);
-    if (count > 0) {
-      find_directions(sources, in.parameters, in.parameter_count, spots, directions);
-      in.directions = directions.data();
-    }
-    std::size_t added = 0;
-    if (options.contributions) {
-      added = static_cast<std::size_t>(number_contributions(spots, first_contribution));
-      grow(contributions, added);
-      in.first_contribution = first_contribution.data();
-    }
-    model(wanted_kind(parameters), in, {photons.data(), derivatives.data(), contributions.data()},
-          tiles, windows.set.tile_window);
-    const auto fetched = fetch(contributions, added);
-    image.contributions.insert(image.contributions.end(), fetched.begin(), fetched.end());
-  }
-  image.photons.resize(windows.pixels);
-  image.derivatives.resize(windows.pixels * count);
-  to_host(photons, std::span(image.photons));
-  to_host(derivatives, std::span(image.derivatives));
-  return image;
+  if (shots.empty()) return {};
+  return ShoeboxRun(detector, beam, shots, reflections, options).finish();
 }
 
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double fwhm = 2.3548200450309493; ///< of a Gaussian of standard deviation 1
 
-/// The field of one pulse over relative offsets in wavelength.
+/// The field of one pulse over relative offsets in photon energy.
 class Field {
 public:
   Field(const SimulateBeam& beam, std::uint64_t seed, std::uint32_t image)
@@ -54,7 +54,7 @@ private:
 
 /// Equal bins, empty, and where they lie.
 struct Bins {
-  double first, step; ///< relative offset of the first bin's edge; width
+  double first, step; ///< relative offset in energy of the first bin's edge; width
   int count;
   models::Spectrum spectrum;
 
@@ -63,7 +63,7 @@ struct Bins {
       , step(2 * beam.bandwidth / beam.channels)
       , count(beam.channels) {
     for (int i = 0; i < count; ++i)
-      spectrum.wavelengths.push_back(wavelength * (1 + first + (i + 0.5) * step));
+      spectrum.wavelengths.push_back(wavelength / (1 + first + (i + 0.5) * step));
   }
 };
 

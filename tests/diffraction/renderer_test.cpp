@@ -119,6 +119,93 @@ TEST(Renderer, LatticesAddUp) {
     EXPECT_NEAR(both[i], image_a[i] + image_b[i], 1e-5F * both[i] + 1e-12F);
 }
 
+/// Forty spikes, evenly spaced in photon energy or in wavelength.
+models::Spectrum many_channels(bool even_in_energy) {
+  models::Spectrum spectrum;
+  for (int i = 0; i < 40; ++i) {
+    const double offset = 2.5e-4 * (i - 19.5);
+    spectrum.wavelengths.push_back(even_in_energy ? 1.3 / (1 + offset) : 1.3 * (1 + offset));
+    spectrum.weights.push_back(1 + i * i % 7);
+  }
+  return spectrum;
+}
+
+TEST(Renderer, ManyChannelsAgreeWithThePlainModel) {
+  for (const bool even : {true, false}) {
+    Shot shot = make_shot({make_lattice({1, 2, 3}, 0.6, 0)});
+    shot.beam.spectrum = many_channels(even);
+    std::vector<double> expected(4000);
+    reference::add_lattice(make_detector(), shot, shot.lattices[0], {reference::Block{}},
+                           expand_to_sphere(make_amplitudes(), 0), 1, expected);
+    const auto image = render(shot, {.oversample = 1, .tail = 1e-9, .floor = 1e-12});
+    ASSERT_GT(largest(expected), 10);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(static_cast<double>(image[i]), expected[i],
+                  1e-5 * expected[i] + 1e-7 * largest(expected))
+          << i;
+  }
+}
+
+TEST(Renderer, SeveralShotsAtOnceAreThoseOneByOne) {
+  std::vector<Shot> shots;
+  for (int i = 0; i < 5; ++i)
+    shots.push_back(make_shot(
+        {make_lattice({1, 2, 3}, 0.3 * i, 1e-3), make_lattice({-1, i + 1.0, 0.5}, 1.1, 0)}));
+  shots[1].lattices.clear();
+  shots[2].beam.spectrum = many_channels(true);
+  shots[3].lattices[0].rotation = {};
+  shots[3].lattices[0].shape = CrystalShape::Tophat;
+  shots[4].lattices[1].shape = CrystalShape::Square;
+  Renderer renderer(make_detector(), make_beam(), {.oversample = 2});
+  const DeviceReflections reflections(expand_to_sphere(make_amplitudes(), 0));
+  std::vector<float> together(5 * renderer.pixel_count());
+  renderer.add_peaks(shots, reflections, together);
+  for (std::size_t s = 0; s < 5; ++s) {
+    std::vector<float> alone(renderer.pixel_count());
+    renderer.add_peaks(shots[s], reflections, alone);
+    const auto first = together.begin() + std::ptrdiff_t(s * alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      EXPECT_NEAR(first[std::ptrdiff_t(i)], alone[i], 1e-6F * alone[i]) << s << ' ' << i;
+  }
+}
+
+TEST(Renderer, EachChannelTakesTheAmplitudesOfItsEnergy) {
+  // Two layers, at the first and the last of three energies: the middle one takes from both.
+  auto layered = expand_to_sphere(make_amplitudes(), 0);
+  const std::size_t n = layered.size();
+  for (std::size_t i = 0; i < n; ++i)
+    layered.f_squared.push_back(layered.f_squared[i] * (2 + std::sin(double(i))));
+  const auto energy = [](double wavelength) { return 12398.419843320026 / wavelength; };
+  const std::vector<double> wavelengths = {1.31, 1.3, 1.295};
+  layered.energies = {energy(1.31), energy(1.295)};
+  for (const CrystalShape shape : {CrystalShape::Gauss, CrystalShape::Square}) {
+    Shot shot = make_shot({make_lattice({1, 2, 3}, 0.6, 0)});
+    shot.lattices[0].shape = shape;
+    Renderer renderer(make_detector(), make_beam(), {.oversample = 1, .tail = 1e-12});
+    std::vector<float> image(renderer.pixel_count());
+    std::vector<double> expected(image.size());
+    shot.beam.spectrum = {wavelengths, {1, 2, 3}};
+    renderer.add_peaks(shot, DeviceReflections(layered), image);
+    for (std::size_t c = 0; c < 3; ++c) {
+      ReflectionSphere own{layered.hkl, {}, {}};
+      const double part = (energy(wavelengths[c]) - layered.energies[0]) /
+                          (layered.energies[1] - layered.energies[0]);
+      for (std::size_t i = 0; i < n; ++i)
+        own.f_squared.push_back((1 - part) * layered.f_squared[i] +
+                                part * layered.f_squared[n + i]);
+      std::vector<float> of_channel(image.size());
+      shot.beam.spectrum = {{wavelengths[c]}, {1}};
+      renderer.add_peaks(shot, DeviceReflections(own), of_channel);
+      for (std::size_t i = 0; i < image.size(); ++i)
+        expected[i] += (1.0 + double(c)) / 6 * static_cast<double>(of_channel[i]);
+    }
+    ASSERT_GT(largest(expected), 10);
+    for (std::size_t i = 0; i < image.size(); ++i)
+      EXPECT_NEAR(static_cast<double>(image[i]), expected[i],
+                  1e-5 * expected[i] + 1e-7 * largest(expected));
+  }
+}
+
 TEST(Renderer, NoCrystalNoLight) {
   const auto image = render(make_shot({}), {});
   EXPECT_EQ(std::count(image.begin(), image.end(), 0.0F), 4000);

@@ -332,6 +332,44 @@ TEST(ShoeboxModel, ContributionsAddUpToThePhotons) {
     EXPECT_NEAR(sums[i], image.photons[i], 1e-6 * image.photons[i] + 1e-12);
 }
 
+TEST(ShoeboxModel, SeveralShotsAtOnceAreThoseOneByOne) {
+  std::vector<ShoeboxShot> shots;
+  for (int s = 0; s < 3; ++s) {
+    ShoeboxShot shot{make_shot(), boxes()};
+    shot.shot.lattices[0].scale = 1 + s;
+    shot.wavelength = {0.001 * s, 1 - 1e-4 * s};
+    shot.boxes.resize(std::size_t(12 - 4 * s));
+    std::rotate(shot.boxes.begin(), shot.boxes.begin() + s, shot.boxes.end());
+    CrystalDirection d;
+    d.a_matrix(0, 1) = 1 + s;
+    shot.parameters = {of_crystal({.log_scale = 1}), of_crystal(d, s % 2), {}};
+    shot.parameters[2].shift = {0, 0.1, 1.0 + s};
+    shots.push_back(shot);
+  }
+  ShoeboxOptions options;
+  options.contributions = true;
+  const auto together = model_shoeboxes(make_detector(), make_beam(), shots, on_device(), options);
+  std::size_t first = 0, contribution = 0;
+  for (const ShoeboxShot& shot : shots) {
+    const auto alone = model_shoeboxes(make_detector(), make_beam(), shot, on_device(), options);
+    const std::size_t n = alone.photons.size(), all = together.photons.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      EXPECT_EQ(together.photons[first + i], alone.photons[i]);
+      for (std::size_t p = 0; p < 3; ++p)
+        EXPECT_EQ(together.derivatives[p * all + first + i], alone.derivatives[p * n + i]);
+    }
+    for (const Contribution& c : alone.contributions) {
+      const Contribution& other = together.contributions[contribution++];
+      EXPECT_EQ(other.pixel, first + c.pixel);
+      EXPECT_EQ(other.reflection, c.reflection);
+      EXPECT_EQ(other.photons, c.photons);
+    }
+    first += n;
+  }
+  EXPECT_EQ(first, together.photons.size());
+  EXPECT_EQ(contribution, together.contributions.size());
+}
+
 TEST(ShoeboxModel, RefusesWhatItCannotDo) {
   Model model;
   model.shot.lattices[0].shape = CrystalShape::Square;
@@ -340,6 +378,10 @@ TEST(ShoeboxModel, RefusesWhatItCannotDo) {
                                on_device(), {}),
                core::Error);
   EXPECT_THROW(evaluate(Model(), {of_crystal({}, 2)}), core::Error);
+  const ShoeboxShot none{make_shot(), boxes()}, one{make_shot(), boxes(), {of_crystal({})}};
+  EXPECT_THROW(
+      model_shoeboxes(make_detector(), make_beam(), std::vector{none, one}, on_device(), {}),
+      core::Error);
 }
 
 } // namespace
