@@ -78,21 +78,27 @@ sum_any_channels(const SpectrumView& spectrum, const double* weight, const Chann
   return moments;
 }
 
-/// How many channels follow each other by multiplication before the next exponential.
-inline constexpr int channel_run = 16;
+/// How many channels may follow each other by multiplication before the next exponential: so many that
+/// the first of them is within 27 + 8 standard deviations of a peak that ends at 8 (where e^x is not yet
+/// 0), and no more than 64, which lose 1e-12. `widths`: standard deviations per step.
+KOKKOS_FUNCTION inline int channel_run(double widths) {
+  return widths * 64 < 27 ? 64 : static_cast<int>(27 / widths);
+}
+/// Steps of more standard deviations than this are too few in a run to pay.
+inline constexpr double widest_step = 1.7;
 
 /// Evenly spaced channels: with e_j = exp(-a w_j^2 / 2), w_j = w_0 + j step, both e_(j+1) / e_j and the
-/// quotient of two of those follow by multiplication, two a channel in place of an exponential. A run of
-/// sixteen loses 3e-13; longer ones could start so far from the peak that e_0 underflows.
+/// quotient of two of those follow by multiplication, two a channel in place of an exponential.
 template <int count, typename T>
 KOKKOS_FUNCTION inline SpectralMoments<count, T>
 sum_even_channels(const SpectrumView& spectrum, const double* weight, const ChannelRange& range,
                   const SpectralPeak<T>& peak) {
   SpectralMoments<count, T> moments;
   const double step = spectrum.step;
+  const int run = channel_run(std::sqrt(-least(-peak.a)) * step);
   const T decay = exp_of((-step * step) * peak.a);
-  for (int first = range.first; first < range.last; first += channel_run) {
-    const int last = first + channel_run < range.last ? first + channel_run : range.last;
+  for (int first = range.first; first < range.last; first += run) {
+    const int last = first + run < range.last ? first + run : range.last;
     T offset = spectrum.wave_number[first] - peak.centre;
     T value = exp_of((-0.5 * peak.a) * offset * offset);
     T ratio = exp_of(smaller((-step * peak.a) * (offset + 0.5 * step), 600.0));
@@ -106,13 +112,13 @@ sum_even_channels(const SpectrumView& spectrum, const double* weight, const Chan
   return moments;
 }
 
-/// The faster of the two. Peaks narrower than half a step would underflow within a run.
+/// The faster of the two.
 template <int count, typename T>
 KOKKOS_FUNCTION inline SpectralMoments<count, T>
 sum_channels(const SpectrumView& spectrum, const double* weight, const ChannelRange& range,
              const SpectralPeak<T>& peak) {
   const bool even = spectrum.step > 0 && range.last - range.first > 3 &&
-                    -least(-peak.a) * spectrum.step * spectrum.step < 3;
+                    -least(-peak.a) * spectrum.step * spectrum.step < widest_step * widest_step;
   return even ? sum_even_channels<count>(spectrum, weight, range, peak)
               : sum_any_channels<count>(spectrum, weight, range, peak);
 }

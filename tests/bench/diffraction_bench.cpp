@@ -1,4 +1,6 @@
 // Rendering and counting noise on the default run of simulate_stills.
+#include "kernels/diffraction/spectrum.hpp"
+
 #include "kilobragg/diffraction/renderer.hpp"
 #include "kilobragg/diffraction/shoebox_model.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
@@ -89,6 +91,56 @@ void shoeboxes_with_derivatives(benchmark::State& state) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(shoeboxes_with_derivatives)->Unit(benchmark::kMillisecond);
+
+/// Eight pixels of a peak over a hundred even channels: by multiplication, by exponentials, and (what a
+/// Gaussian spectrum in closed form would take) one exponential, one root and two divisions.
+struct EightPixels {
+  std::vector<double> wave_number, weight;
+  SpectralPeak<Wide> peak{};
+  EightPixels() {
+    for (int j = 0; j < 100; ++j) {
+      wave_number.push_back(0.77 + 5e-5 * j);
+      weight.push_back(1 + j % 7);
+    }
+    for (int i = 0; i < wide_count; ++i) {
+      peak.a[i] = 1 / (1e-3 * 1e-3);
+      peak.centre[i] = 0.771 + 2e-4 * i;
+      peak.least[i] = i;
+    }
+  }
+  SpectrumView view() const { return {wave_number.data(), 100, 5e-5}; }
+};
+
+void channels_by_multiplication(benchmark::State& state) {
+  EightPixels pixels;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(pixels.peak.a);
+    benchmark::DoNotOptimize(
+        sum_even_channels<1>(pixels.view(), pixels.weight.data(), {0, 100}, pixels.peak).sum[0]);
+  }
+}
+BENCHMARK(channels_by_multiplication);
+
+void channels_by_exponentials(benchmark::State& state) {
+  EightPixels pixels;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(pixels.peak.a);
+    benchmark::DoNotOptimize(
+        sum_any_channels<1>(pixels.view(), pixels.weight.data(), {0, 100}, pixels.peak).sum[0]);
+  }
+}
+BENCHMARK(channels_by_exponentials);
+
+void gaussian_spectrum_in_closed_form(benchmark::State& state) {
+  EightPixels pixels;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(pixels.peak.a);
+    const Wide widened = 1.0 + 2e-6 * pixels.peak.a, offset = 0.7725 - pixels.peak.centre;
+    benchmark::DoNotOptimize(
+        Wide(exp_of(-0.5 * (pixels.peak.a / widened) * offset * offset) / root(widened)));
+  }
+}
+BENCHMARK(gaussian_spectrum_in_closed_form);
 
 void background_and_noise(benchmark::State& state) {
   const Scene scene;
