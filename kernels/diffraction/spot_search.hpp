@@ -230,9 +230,8 @@ KOKKOS_FUNCTION inline Triple<T> indices_from(const ReflectionView& list, std::i
 /// Appends to `found` the numbers of the reflections of one lattice (A without a block's turn) that may
 /// touch a sphere; some of them do not. Returns how many there are then.
 inline std::int32_t find_candidates(const ReflectionView& reflections, const Mat3& a_matrix,
-                                    const QuickTest& test, DeviceArray<std::int32_t>& found,
+                                    const QuickTest& test, const DeviceArray<std::int32_t>& found,
                                     std::int32_t before) {
-  const DeviceArray<std::int32_t> list = found;
   using T = DeviceLane;
   std::int32_t count = 0;
   Kokkos::parallel_scan(
@@ -244,7 +243,7 @@ inline std::int32_t find_candidates(const ReflectionView& reflections, const Mat
         if (!(least(distance) < 0)) return;
         for (int i = 0; i < lanes<T> && first + i < reflections.count; ++i) {
           if (!(lane(distance, i) < 0)) continue;
-          if (final) list(before + at) = first + i;
+          if (final) found(before + at) = first + i;
           ++at;
         }
       },

@@ -1,8 +1,6 @@
 // The complete P1 array against direct sums over atoms, and its numbers, layers and memory.
 #include "reference/direct_structure_factors.hpp"
 
-#include "kernels/diffraction/amplitude_grid_copy.hpp"
-
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/diffraction/amplitude_grid.hpp"
 
@@ -221,26 +219,27 @@ TEST(AmplitudeGrid, RefusesWhatCannotBe) {
   EXPECT_EQ(AmplitudeGridView{}.id(0, 0, 0), -1);
 }
 
-TEST(AmplitudeGridCopy, LooksUpTheSameAndChangesAlone) {
-  const AmplitudeGrid grid =
-      make_amplitude_grid(amplitudes_in(structure_in(tetragonal), 3, {12000, 12600}));
-  const AmplitudeGridView host = grid.view();
-  const AmplitudeGridCopy<Kokkos::HostSpace> copy(host);
-  const LayerMix mix = grid.mix(12345);
+TEST(ExpandLayers, HoldsEveryIndexAtEveryEnergy) {
+  const auto amplitudes = amplitudes_in(structure_in(tetragonal), 3, {12000, 12600});
+  const ReflectionSphere sphere = expand_layers(amplitudes, 0);
+  EXPECT_EQ(sphere.energies, (std::vector<double>{12000, 12600}));
+  ASSERT_EQ(sphere.f_squared.size(), 2 * sphere.size());
+  std::size_t present = 0;
   for_each_in_box(8, [&](const Miller& m) {
-    EXPECT_EQ(copy.view().value(m.h, m.k, m.l, mix), host.value(m.h, m.k, m.l, mix));
+    if (amplitudes.find(m, 0)) ++present;
   });
-  const int id = host.id(1, 2, 3);
-  copy.f_squared()(id) = 1;
-  EXPECT_EQ(copy.view().value(2, -1, 3, {}), 1); // an equivalent
-  EXPECT_NE(host.value(2, -1, 3, {}), 1);
+  std::size_t within = 0;
+  for (std::size_t i = 0; i < sphere.size(); ++i) {
+    const Miller& m = sphere.hkl[i];
+    if (std::max({std::abs(m.h), std::abs(m.k), std::abs(m.l)}) <= 8) ++within;
+    for (std::size_t layer = 0; layer < 2; ++layer) {
+      const double f = amplitudes.find(m, layer).value();
+      EXPECT_NEAR(sphere.f_squared[layer * sphere.size() + i], f * f, 1e-6 * f * f);
+    }
+  }
+  EXPECT_EQ(within, present);
+  EXPECT_GT(present, 500u);
 }
 
 } // namespace
 } // namespace kilobragg::diffraction
-
-int main(int argc, char** argv) {
-  const Kokkos::ScopeGuard guard(argc, argv);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
