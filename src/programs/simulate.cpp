@@ -57,6 +57,8 @@ Run make_run(const SimulateParams& params) {
   Run run{params, {}, nullptr, {}, {}};
   SimulatedScene& scene = run.scene;
   scene.detector = make_simulated_detector(params.detector, params.beam.wavelength);
+  describe_counts(params, scene.detector.detector);
+  layer_planes(scene.detector.detector, params.layers); // says now if there are no sensors
   scene.bad = draw_bad_pixels(params, scene.detector);
   scene.amplitudes = make_amplitudes(params, scene.detector.detector);
   run.detector = std::make_shared<const models::Detector>(scene.detector.detector);

@@ -251,7 +251,12 @@ models::Detector make_detector(const SimulateDetector& params) {
   return make_simulated_detector(params, SimulateBeam().wavelength).detector;
 }
 
-models::Detector absorption_planes(const models::Detector& detector) {
+namespace {
+
+/// Moves panels with a sensor away from the sample by depth(mu, path) along the ray to their middle,
+/// where path (mm) is its way through `share` of the sensor.
+template <typename Depth>
+models::Detector move_panels(const models::Detector& detector, double share, const Depth& depth) {
   models::Detector moved = detector;
   for (models::Panel& panel : moved.panels) {
     if (panel.mu <= 0 || panel.thickness <= 0) continue;
@@ -259,12 +264,30 @@ models::Detector absorption_planes(const models::Detector& detector) {
     const Vec3 middle = panel.mm_to_lab({panel.image_size[0] * panel.pixel_size[0] / 2,
                                          panel.image_size[1] * panel.pixel_size[1] / 2});
     const double cosine = std::abs(dot(unit(middle), normal));
-    const double path = panel.thickness / cosine, mean_free = 1 / panel.mu;
-    const double depth = mean_free - (path + mean_free) * std::exp(-panel.mu * path);
+    const double along = depth(panel.mu, share * panel.thickness / cosine);
     // Away from the sample, whichever way the normal points.
-    panel.frame.origin += (dot(middle, normal) > 0 ? 1.0 : -1.0) * depth * cosine * normal;
+    panel.frame.origin += (dot(middle, normal) > 0 ? 1.0 : -1.0) * along * cosine * normal;
   }
   return moved;
+}
+
+} // namespace
+
+models::Detector absorption_planes(const models::Detector& detector) {
+  return move_panels(detector, 1, [](double mu, double path) {
+    return 1 / mu - (path + 1 / mu) * std::exp(-mu * path);
+  });
+}
+
+models::Detector layer_planes(const models::Detector& detector, int layers) {
+  if (layers == 1) return absorption_planes(detector);
+  for (const models::Panel& panel : detector.panels)
+    core::require(panel.mu > 0 && panel.thickness > 0,
+                  "render.layers={} cannot be (panel {} has no sensor, or one of unknown material) "
+                  "detector.preset=jungfrau_4m?",
+                  layers, panel.name);
+  return move_panels(detector, 1.0 / layers,
+                     [](double mu, double path) { return 1 / mu - path / std::expm1(mu * path); });
 }
 
 } // namespace kilobragg::programs

@@ -18,6 +18,7 @@ models::Beam mean_beam(const SimulateParams& params) {
 diffraction::RenderParams render_params(const SimulateParams& params) {
   diffraction::RenderParams render;
   render.oversample = params.oversample;
+  render.layers = params.layers;
   return render;
 }
 
@@ -31,34 +32,56 @@ diffraction::ReflectionSphere sphere_of(const SimulateParams& params,
                                              core::ev_angstrom / params.beam.wavelength);
 }
 
+/// Background of mean 1 as one layer shows it. With several, the renderer weighs only peaks by what
+/// their layers absorb.
+std::vector<float> water_of_layers(const models::Detector& planes, const SimulateParams& params) {
+  if (params.layers == 1) return {};
+  diffraction::RenderParams single = render_params(params);
+  single.layers = 1;
+  const diffraction::Renderer renderer(planes, mean_beam(params), single);
+  std::vector<float> water(renderer.pixel_count());
+  diffraction::Shot shot;
+  shot.background = 1;
+  renderer.add_background(shot, water);
+  return water;
+}
+
 } // namespace
 
 ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene)
     : params_(params)
     , scene_(scene)
     , planes_(absorption_planes(scene.detector.detector))
-    , renderer_(planes_, mean_beam(params), render_params(params))
+    , renderer_(layer_planes(scene.detector.detector, params.layers), mean_beam(params),
+                render_params(params))
+    , water_(water_of_layers(planes_, params))
+    , background_(params, planes_, mean_beam(params))
+    , recorder_(params, scene.detector.detector)
     , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
     , reflections_(sphere_of(params, scene.amplitudes))
     , photons_(renderer_.pixel_count())
     , counts_(renderer_.pixel_count()) {}
 
-std::span<const std::int32_t> ImageMaker::make(const DrawnShot& drawn,
-                                               const DrawnArtefacts& artefacts) {
+std::span<const float> ImageMaker::expect(const DrawnShot& drawn, const DrawnArtefacts& artefacts) {
   const auto shot = to_render(drawn, params_);
   std::fill(photons_.begin(), photons_.end(), 0.0F);
   renderer_.add_peaks(shot, reflections_, photons_);
-  renderer_.add_background(shot, photons_);
+  if (water_.empty()) renderer_.add_background(shot, photons_);
+  const auto level = static_cast<float>(shot.background);
+  for (std::size_t i = 0; i < water_.size(); ++i) photons_[i] += level * water_[i];
+  background_.add(drawn, photons_);
   challenger_.add_photons(artefacts, drawn.beam.wavelength, photons_);
-  diffraction::count_photons(photons_,
-                             {.poisson = params_.poisson,
-                              .gain = params_.detector.gain,
-                              .seed = static_cast<std::uint64_t>(params_.seed)},
-                             drawn.image, counts_);
+  return photons_;
+}
+
+std::span<const std::int32_t> ImageMaker::make(const DrawnShot& drawn,
+                                               const DrawnArtefacts& artefacts) {
+  recorder_.record(expect(drawn, artefacts), drawn.image, counts_);
   challenger_.change_counts(artefacts, drawn.image, counts_);
+  recorder_.limit(counts_);
   const auto& mask = scene_.detector.mask;
   for (std::size_t i = 0; i < mask.size(); ++i)
-    if (mask[i] == 0) counts_[i] = -1;
+    if (mask[i] == 0) counts_[i] = recorder_.absent();
   return counts_;
 }
 

@@ -1,7 +1,9 @@
 // One image of a simulated run, from what was drawn to counts; for the sources of simulate_stills alone.
 #pragma once
 
+#include "simulate_background.hpp"
 #include "simulate_challenges.hpp"
+#include "simulate_response.hpp"
 
 #include "kilobragg/diffraction/renderer.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
@@ -25,14 +27,20 @@ class ImageMaker {
 public:
   ImageMaker(const SimulateParams& params, const SimulatedScene& scene);
 
-  /// Counts of one shot, valid until the next call; -1 where the detector has no usable pixel.
+  /// Mean photons of one shot on the sensor, valid until the next call.
+  std::span<const float> expect(const DrawnShot& drawn, const DrawnArtefacts& artefacts);
+  /// Counts of one shot, valid until the next call; Recorder::absent() where the detector has no
+  /// usable pixel.
   std::span<const std::int32_t> make(const DrawnShot& drawn, const DrawnArtefacts& artefacts);
 
 private:
   const SimulateParams& params_;
   const SimulatedScene& scene_;
-  models::Detector planes_;
+  models::Detector planes_; ///< where photons are recorded on average
   diffraction::Renderer renderer_;
+  std::vector<float> water_; ///< a background of mean 1, where the renderer's has no absorption
+  AbsoluteBackground background_;
+  Recorder recorder_;
   Challenger challenger_;
   diffraction::DeviceReflections reflections_;
   std::vector<float> photons_;

@@ -1,6 +1,9 @@
 // Options of simulate_stills and what they must satisfy.
 #include "kilobragg/programs/simulate_params.hpp"
 
+#include "simulate_background.hpp"
+#include "simulate_response.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/programs/simulate_detectors.hpp"
 
@@ -31,6 +34,9 @@ void add_beam(core::OptionSet& options, SimulateBeam& beam) {
   options.add("beam.fluence", beam.fluence, "Mean photons per square metre and shot.");
   options.add("beam.fluence_spread", beam.fluence_spread,
               "Standard deviation of the logarithm of the fluence.");
+  options.add("beam.size_um", beam.size_um,
+              "Edge of the beam's square cross section (micrometre): with the fluence, how many "
+              "photons go through background.water, air and table.");
   options.add("beam.polarization_fraction", beam.polarization_fraction,
               "Part of the beam polarised horizontally.");
 }
@@ -159,16 +165,13 @@ void add_challenges(core::OptionSet& options, SimulateChallenges& challenges) {
 }
 
 void add_rest(core::OptionSet& options, SimulateParams& params) {
-  options.add("background.level", params.background.level,
-              "Mean photons per pixel from water, at the mean fluence.");
-  options.add("background.min", params.background.clip.min,
-              "Lower bound of that mean for a shot that hits the jet.");
-  options.add("background.max", params.background.clip.max, "Upper bound of the same.");
-  options.add("background.blank", params.background.blank,
-              "What a blank shot has of the background.");
+  add_background_options(options, params.background);
   options.add("noise.poisson", params.poisson, "Counting noise; off = rounded means.");
   options.add("render.oversample", params.oversample,
               "Points per pixel and direction at which peaks are evaluated.");
+  options.add("render.layers", params.layers,
+              "Planes of the sensor that absorb photons, each at its depth: spots of slanting rays "
+              "are then as long as they are in thick sensors. 1 = all at the mean depth.");
   options.add("output.output_dir", params.output.directory, "Made if it does not exist.");
   options.add({.path = "output.directory",
                .type = "str",
@@ -285,6 +288,19 @@ std::vector<double> parse_lattice_parts(const std::string& text) {
   return parts;
 }
 
+std::vector<double> parse_numbers(const std::string& text, std::size_t count,
+                                  const std::string& option) {
+  std::vector<double> values;
+  try {
+    values = numbers_of(text);
+  } catch (const core::Error& error) {
+    core::fail("{}='{}' cannot be ({})", option, text, error.what());
+  }
+  core::require(values.size() == count, "{}='{}' has {} numbers ({} are expected)", option, text,
+                values.size(), count);
+  return values;
+}
+
 Vec3 parse_direction(const std::string& text, const std::string& option) {
   std::vector<double> v;
   try {
@@ -325,6 +341,7 @@ void add_simulate_options(core::OptionSet& options, SimulateParams& params) {
   add_crystal(options, params.crystal);
   add_amplitudes(options, params.amplitudes);
   add_detector(options, params.detector);
+  add_response_options(options, params.response);
   add_rest(options, params);
   add_challenges(options, params.challenges);
 }
@@ -357,11 +374,16 @@ void check_simulate_params(const SimulateParams& params) {
   check_part(params.crystal.cell_jitter * 10, "10 * crystal.cell_jitter");
   check_part(params.crystal.angle_jitter / 5, "crystal.angle_jitter / 5");
   check_orientation(params.crystal.orientation);
+  check_positive(params.beam.size_um, "beam.size_um");
   check_not_negative(params.background.level, "background.level");
   check_range(params.background.clip, "background", 0);
+  check_background(params.background);
+  check_response(params);
   check_positive(params.detector.gain, "detector.gain");
   core::require(params.oversample >= 1 && params.oversample <= 20,
                 "render.oversample={} cannot be (want 1 to 20)", params.oversample);
+  core::require(params.layers >= 1 && params.layers <= 100,
+                "render.layers={} cannot be (want 1 to 100)", params.layers);
   core::require(!params.output.prefix.empty() &&
                     params.output.prefix.find('/') == std::string::npos,
                 "output.prefix='{}' cannot begin a file name (give the folder as "

@@ -153,8 +153,10 @@ DrawnShot draw_shot(const SimulateParams& params, const Sample& sample, std::uin
     shot.lattices.push_back(draw_lattice(params, sample, image, static_cast<std::uint32_t>(i)));
   const auto& background = params.background;
   const double level = background.level * shot.fluence;
-  shot.background = lattices == 0 ? background.blank * level
-                                  : std::clamp(level, background.clip.min, background.clip.max);
+  if (lattices == 0)
+    shot.background = background.blank * level;
+  else if (level > 0) // a level of 0 means none, whatever the bounds are
+    shot.background = std::clamp(level, background.clip.min, background.clip.max);
   return shot;
 }
 

@@ -1,6 +1,8 @@
 // Writes what was simulated: models, draws and structure factors.
 #include "simulate_truth.hpp"
 
+#include "simulate_response.hpp"
+
 #include "kilobragg/core/files.hpp"
 #include "kilobragg/core/units.hpp"
 #include "kilobragg/core/version.hpp"
@@ -108,6 +110,21 @@ true_experiments(const std::vector<PlacedShot>& shots,
   return experiments;
 }
 
+/// Ways of the beam (mm) through what scatters besides crystals.
+json media_json(const SimulateBackground& background) {
+  json value = json::object();
+  if (background.water > 0) value["water"] = background.water;
+  if (background.air > 0) value["air"] = background.air;
+  const SimulateTable& table = background.table;
+  if (!table.file.empty())
+    value["table"] = {{"file", table.file},
+                      {"column", table.intensity ? "intensity" : "f"},
+                      {"path", table.path},
+                      {"density", table.density},
+                      {"molar_mass", table.molar_mass}};
+  return value;
+}
+
 /// F, and with Bijvoet mates apart F(+) and F(-), at the wavelength.
 void write_amplitudes(const structure_factors::SpectralAmplitudes& amplitudes, double wavelength,
                       const std::string& path) {
@@ -130,7 +147,11 @@ void write_truth(const std::string& path, const RunTruth& truth) {
                 {"options", truth.phil},
                 {"space_group", amplitudes.space_group.hm()},
                 {"unit_cell", amplitudes.cell.parameters()},
+                {"detector", response_json(truth.params, *truth.detector)},
                 {"frames", json::array()}};
+  value["detector"]["layers"] = truth.params.layers;
+  if (const json media = media_json(truth.params.background); !media.empty())
+    value["media"] = media;
   if (challenged) value["challenges"] = bad_json(truth.bad);
   for (const auto& placed : truth.shots) value["frames"].push_back(shot_json(placed, challenged));
   core::write_file(path + ".json", value.dump(1) + "\n");

@@ -32,6 +32,7 @@ struct SimulateBeam {
   double spike_width = 1e-4;   ///< of a SASE spike: relative full width at half maximum
   double fluence = 1e24;       ///< mean, photons/m^2
   double fluence_spread = 0.5; ///< standard deviation of its logarithm
+  double size_um = 1;          ///< edge of its square cross section, for water, air and tables
   double polarization_fraction = 0.999;
 };
 
@@ -76,10 +77,50 @@ struct SimulateDetector {
   double gain = 1;                  ///< counts per photon
 };
 
+/// What becomes of the photons in a pixel.
+enum class ResponseKind {
+  Photons,    ///< they are counted
+  Linear,     ///< charge with readout noise, counted in units of its own: CCDs, fixed gain
+  GainStages, ///< the same in three stages of gain (JUNGFRAU), calibrated to photons
+};
+
+/// How the light of a photon goes to the pixels around.
+struct SimulatePointSpread {
+  int shape = 0;             ///< diffraction::PointSpreadShape
+  double fwhm = 0;           ///< um; 0 = none
+  std::optional<int> radius; ///< pixels; None = chosen by the shape
+};
+
+/// The detector behind its sensor. Texts hold one number per gain stage; empty = JUNGFRAU's.
+struct SimulateResponse {
+  ResponseKind kind = ResponseKind::Photons;
+  std::optional<double> readout_noise; ///< standard deviation (counts)
+  double adc_offset = 0;               ///< counts without light
+  double calibration_noise = 0;        ///< relative standard deviation of pixels' gains
+  int calibration_seed = 1;            ///< of those
+  std::optional<int> saturation;       ///< largest count; None = by the detector
+  std::string stage_gain;              ///< ADU/keV
+  std::string stage_pedestal;          ///< ADU
+  std::string stage_noise;             ///< ADU
+  std::string stage_limit;             ///< keV, of the first two
+  SimulatePointSpread point_spread;
+};
+
+/// A material with a scattering table of its own in the beam.
+struct SimulateTable {
+  std::string file;       ///< sin(theta)/lambda and F or intensity; empty = none
+  bool intensity = false; ///< the second column is F^2
+  double path = 0;        ///< mm
+  double density = 1;     ///< g/cm^3
+  double molar_mass = 18.015;
+};
+
 struct SimulateBackground {
   double level = 10;         ///< mean photons per pixel at the mean fluence
   SimulateRange clip{1, 40}; ///< of that mean, for shots that hit the jet
-  double blank = 0.15;       ///< what a blank shot has of it
+  double blank = 0.15;       ///< what a blank shot has of it, of water and of the table
+  double water = 0, air = 0; ///< ways of the beam through them (mm)
+  SimulateTable table;
 };
 
 struct SimulateOutput {
@@ -131,10 +172,12 @@ struct SimulateParams {
   SimulateLattices lattices;
   bool poisson = true;
   int oversample = 3;
+  int layers = 1; ///< planes of the sensor that photons hit
   SimulateBeam beam;
   SimulateCrystal crystal;
   SimulateAmplitudes amplitudes;
   SimulateDetector detector;
+  SimulateResponse response;
   SimulateBackground background;
   SimulateChallenges challenges;
   SimulateOutput output;
@@ -146,6 +189,10 @@ std::vector<double> parse_lattice_parts(const std::string& text);
 
 /// Three numbers, with spaces or commas. Throws core::Error naming the option.
 Vec3 parse_direction(const std::string& text, const std::string& option);
+
+/// `count` finite numbers, with spaces or commas. Throws core::Error naming the option.
+std::vector<double> parse_numbers(const std::string& text, std::size_t count,
+                                  const std::string& option);
 
 /// Declares every option of simulate_stills, bound to `params`, which must outlive the set.
 void add_simulate_options(core::OptionSet& options, SimulateParams& params);
