@@ -60,6 +60,7 @@ Run make_run(const SimulateParams& params) {
   describe_counts(params, scene.detector.detector);
   layer_planes(scene.detector.detector, params.layers); // says now if there are no sensors
   scene.bad = draw_bad_pixels(params, scene.detector);
+  scene.media = make_media(params.background);
   scene.amplitudes = make_amplitudes(params, scene.detector.detector);
   run.detector = std::make_shared<const models::Detector>(scene.detector.detector);
   run.sample = {scene.amplitudes.cell, scene.amplitudes.space_group};

@@ -18,20 +18,6 @@ diffraction::ScatteringTable read_table(const SimulateTable& table) {
   return {read.stol(), std::move(f)};
 }
 
-std::vector<diffraction::Medium> media_of_jet(const SimulateBackground& background) {
-  std::vector<diffraction::Medium> media;
-  const SimulateTable& table = background.table;
-  if (background.water > 0) media.push_back(diffraction::water(background.water));
-  if (!table.file.empty())
-    media.push_back({read_table(table), table.path, table.density, table.molar_mass});
-  return media;
-}
-
-std::vector<diffraction::Medium> media_around(const SimulateBackground& background) {
-  if (background.air > 0) return {diffraction::air(background.air)};
-  return {};
-}
-
 } // namespace
 
 void add_background_options(core::OptionSet& options, SimulateBackground& background) {
@@ -84,20 +70,29 @@ void check_background(const SimulateBackground& background) {
                 table.density, table.molar_mass);
 }
 
-AbsoluteBackground::AbsoluteBackground(const SimulateParams& params, const models::Detector& planes,
-                                       const models::Beam& beam)
+BackgroundMedia make_media(const SimulateBackground& background) {
+  BackgroundMedia media;
+  const SimulateTable& table = background.table;
+  if (background.water > 0) media.jet.push_back(diffraction::water(background.water));
+  if (!table.file.empty())
+    media.jet.push_back({read_table(table), table.path, table.density, table.molar_mass});
+  if (background.air > 0) media.around.push_back(diffraction::air(background.air));
+  return media;
+}
+
+AbsoluteBackground::AbsoluteBackground(const SimulateParams& params, const BackgroundMedia& media,
+                                       const models::Detector& planes, const models::Beam& beam)
     : params_(params)
-    , jet_(media_of_jet(params.background))
-    , around_(media_around(params.background)) {
-  if (!jet_.empty() || !around_.empty()) scattering_.emplace(planes, beam);
+    , media_(media) {
+  if (!media.jet.empty() || !media.around.empty()) scattering_.emplace(planes, beam);
 }
 
 void AbsoluteBackground::add(const DrawnShot& drawn, std::span<float> photons) const {
   if (!scattering_) return;
-  std::vector<diffraction::Medium> media = jet_;
+  std::vector<diffraction::Medium> media = media_.jet;
   if (drawn.lattices.empty())
     for (diffraction::Medium& medium : media) medium.path *= params_.background.blank;
-  media.insert(media.end(), around_.begin(), around_.end());
+  media.insert(media.end(), media_.around.begin(), media_.around.end());
   const double edge = 1e-3 * params_.beam.size_um; // mm
   diffraction::AmorphousShot shot;
   shot.beam = drawn.beam;

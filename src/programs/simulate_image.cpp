@@ -55,7 +55,7 @@ ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene
     , renderer_(layer_planes(scene.detector.detector, params.layers), mean_beam(params),
                 render_params(params))
     , water_(water_of_layers(planes_, params))
-    , background_(params, planes_, mean_beam(params))
+    , background_(params, scene.media, planes_, mean_beam(params))
     , recorder_(params, scene.detector.detector)
     , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
     , reflections_(sphere_of(params, scene.amplitudes))

@@ -19,6 +19,7 @@ namespace kilobragg::programs {
 struct SimulatedScene {
   SimulatedDetector detector;
   BadPixels bad;
+  BackgroundMedia media;
   structure_factors::SpectralAmplitudes amplitudes;
 };
 

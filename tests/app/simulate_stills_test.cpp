@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -130,6 +132,81 @@ TEST_F(SimulateStills, ChallengesDoNotDependOnRanksEither) {
   const auto first = static_cast<std::size_t>(box["panel"].get<int>()) * 96 * 96;
   for (const auto& image : expected)
     for (std::size_t i = 0; i < 96 * 96; ++i) ASSERT_EQ(image[first + i], 0);
+}
+
+/// Everything behind the sensor that draws or reads something: the same on any number of ranks, and the
+/// files say what is true of the counts.
+TEST_F(SimulateStills, ResponsesDoNotDependOnRanksAndTheFilesDescribeThem) {
+  core::write_file(path("table.txt"), "0 9\n0.3 5\n0.6 2\n");
+  const std::string common =
+      "n_images=3 seed=5 detector.preset=jungfrau_4m detector.distance=200 "
+      "amplitudes.d_min=4 detector.point_spread.fwhm=60 render.layers=3 "
+      "detector.calibration_noise=0.02 background.air=2 background.water=0.001 "
+      "background.level=0 background.table_path=0.001 background.table=" +
+      path("table.txt") + " background.table_column=intensity ";
+  struct Case {
+    const char *name, *options;
+    double low, high;
+  };
+  for (const Case& c :
+       {Case{"linear", "detector.readout_noise=2 detector.saturation=4000 ", -14, 3999},
+        {"gain_stages", "detector.gain_stages.limit=\"100 5000\" ", -10, 11000}}) {
+    std::vector<std::vector<std::int32_t>> expected;
+    for (const int ranks : {1, 2}) {
+      const std::string folder = path(c.name + std::to_string(ranks));
+      const Finished finished = run(common + "detector.response=" + c.name + " " + c.options +
+                                        "output.output_dir=" + folder,
+                                    ranks);
+      ASSERT_EQ(finished.status, 0) << finished.out;
+      if (ranks == 1) expected = all_images(folder);
+      EXPECT_TRUE(all_images(folder) == expected) << c.name << ranks;
+    }
+    const auto reader = io::open_images(path(std::string(c.name) + "1/run_master.h5"));
+    const std::array<double, 2> trusted{c.low, c.high};
+    EXPECT_EQ(reader->detector()->panels[0].trusted_range, trusted) << c.name;
+    std::int32_t lowest = 0;
+    for (const auto& image : expected)
+      for (const std::int32_t count : image) {
+        lowest = std::min(lowest, count);
+        ASSERT_TRUE(count >= c.low && count <= c.high + 1) << c.name << " " << count;
+      }
+    if (c.name == std::string("linear")) {
+      EXPECT_LT(lowest, -5);
+    }
+    const auto truth =
+        nlohmann::json::parse(core::read_text_file(path(std::string(c.name) + "1/run_truth.json")));
+    EXPECT_EQ(truth["detector"]["response"], c.name);
+    EXPECT_EQ(truth["detector"]["layers"], 3);
+    EXPECT_EQ(truth["detector"]["point_spread"]["fwhm_um"], 60);
+    EXPECT_EQ(truth["media"]["table"]["column"], "intensity");
+    EXPECT_EQ(truth["media"]["air"], 2);
+    if (c.name == std::string("gain_stages")) {
+      EXPECT_EQ(truth["detector"]["gain_stages"]["stages"][1]["limit_kev"], 5000);
+    }
+  }
+}
+
+/// What a real detector does to spots must not stop stills_process.
+TEST_F(SimulateStills, ImagesOfGainStagesAreProcessedAsPlainOnesAre) {
+  const std::string six = "n_images=6 seed=11 detector.preset=jungfrau_4m amplitudes.d_min=1.8 "
+                          "fraction.blanks=0 fraction.doubles=0 output.output_dir=";
+  ASSERT_EQ(run(six + path("plain"), 2).status, 0);
+  ASSERT_EQ(run(six + path("real") +
+                    " detector.response=gain_stages detector.point_spread.fwhm=60 render.layers=5 "
+                    "detector.calibration_noise=0.01 background.air=5",
+                2)
+                .status,
+            0);
+  for (const char* name : {"plain", "real"}) {
+    const std::string command =
+        std::string(KILOBRAGG_BUILD_DIR) + "/apps/stills_process " + path(name) +
+        "/run_master.h5 indexing.known_symmetry.unit_cell=77.06,77.06,37.22,90,90,90 "
+        "indexing.known_symmetry.space_group=P43212 output.output_dir=" +
+        path(name) + "/out > " + path("processed.txt") + " 2>&1";
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    const std::string out = core::read_text_file(path("processed.txt"));
+    EXPECT_NE(out.find("indexing rate 100.00 % (6 of 6 hits)"), std::string::npos) << name << out;
+  }
 }
 
 /// Panels on their own axis hold the same pixels in the same order.
@@ -263,6 +340,9 @@ TEST_F(SimulateStills, RefusesWhatCannotBe) {
   refuses("challenge.ice.fraction=2", "challenge.ice.fraction");
   refuses("challenge.dead_panels.count=9", "challenge.dead_panels.count=9");
   refuses("challenge.dead_panels.count=9", "challenge.dead_panels.count=9", 2);
+  refuses("detector.readout_noise=3", "detector.response=linear?");
+  refuses("render.layers=3", "panel p0 has no sensor");
+  refuses("background.table_path=1 background.table=" + path("missing.txt"), "missing.txt", 2);
   refuses("n_imges=3", "n_images");
   refuses("image.h5", "image.h5");
   refuses("n_images=0", "n_images=0 leaves nothing to simulate", 2);
@@ -297,10 +377,12 @@ TEST_F(SimulateStills, AFullDiskIsAnErrorWithTheFilesName) {
 TEST_F(SimulateStills, HelpNamesEveryGroupOfOptions) {
   const Finished finished = run("--help");
   EXPECT_EQ(finished.status, 0);
-  for (const char* word : {"n_images", "crystal.unit_cell", "beam.bandwidth", "detector.preset",
-                           "background.level", "amplitudes.file", "output.prefix", "four_panels",
-                           "detector.from", "jungfrau_16m", "challenge.ice.fraction", "n_lattices",
-                           "beam.spectrum", "crystal.orientation.axis", "output.master"})
+  for (const char* word :
+       {"n_images", "crystal.unit_cell", "beam.bandwidth", "detector.preset", "background.level",
+        "amplitudes.file", "output.prefix", "four_panels", "detector.from", "jungfrau_16m",
+        "challenge.ice.fraction", "n_lattices", "beam.spectrum", "crystal.orientation.axis",
+        "output.master", "detector.response", "detector.point_spread.fwhm", "background.air",
+        "render.layers"})
     EXPECT_NE(finished.out.find(word), std::string::npos) << word;
 }
 

@@ -55,6 +55,7 @@ protected:
     return {counts.begin(), counts.end()};
   }
   std::vector<float> expect(const DrawnShot& drawn) {
+    scene_.media = make_media(params_.background);
     ImageMaker maker(params_, scene_);
     const auto photons = maker.expect(drawn, {});
     return {photons.begin(), photons.end()};
