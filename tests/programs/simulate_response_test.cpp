@@ -86,13 +86,13 @@ TEST_F(SimulatedCounts, DefaultsAreCountedPhotons) {
     models::Beam beam;
     beam.wavelength = params_.beam.wavelength;
     beam.polarization_fraction = params_.beam.polarization_fraction;
-    const diffraction::Renderer renderer(absorption_planes(scene_.detector.detector), beam,
-                                         diffraction::RenderParams{});
+    diffraction::Renderer renderer(absorption_planes(scene_.detector.detector), beam,
+                                   diffraction::RenderParams{});
     std::vector<float> photons(counts.size());
-    renderer.add_peaks(
-        render,
-        diffraction::expand_to_sphere(scene_.amplitudes, 3, core::ev_angstrom / beam.wavelength),
-        photons);
+    renderer.add_peaks(render,
+                       diffraction::DeviceReflections(diffraction::expand_to_sphere(
+                           scene_.amplitudes, 3, core::ev_angstrom / beam.wavelength)),
+                       photons);
     renderer.add_background(render, photons);
     Counts expected(counts.size());
     diffraction::count_photons(photons, {.gain = gain, .seed = 9}, drawn.image, expected);
@@ -372,9 +372,9 @@ std::vector<float> one_spot(const models::Detector& detector, int layers, const 
   render.layers = layers;
   render.oversample = 5;
   render.tail = 1e-60, render.floor = 1e-60;
-  const diffraction::Renderer renderer(layer_planes(detector, layers), beam, render);
+  diffraction::Renderer renderer(layer_planes(detector, layers), beam, render);
   std::vector<float> photons(renderer.pixel_count());
-  renderer.add_peaks(shot, {{{1, 0, 0}}, {1e4}}, photons);
+  renderer.add_peaks(shot, diffraction::DeviceReflections({{{1, 0, 0}}, {1e4}, {}}), photons);
   return photons;
 }
 
