@@ -12,6 +12,7 @@ struct PanelGrid {
   int width = 0, height = 0;
   double mu = 0;         ///< attenuation of the sensor (1/mm), 0 = all is absorbed
   double layer_step = 0; ///< thickness of a layer of the sensor (mm)
+  int layers = 1;        ///< of the sensor, the first at its surface
 };
 
 /// Points of a pixel: oversample^2 in each of `layers` planes, the first at the sensor's surface.

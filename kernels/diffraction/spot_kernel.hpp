@@ -84,7 +84,7 @@ KOKKOS_FUNCTION constexpr PixelBox common(const PixelBox& a, const PixelBox& b) 
 }
 
 /// The pixels that rays of the cut within sqrt(chi2_left) standard deviations of its brightest ray
-/// can reach, `margin` pixels added; clipped to the panel.
+/// can reach in any layer of the sensor, `margin` pixels added; clipped to the panel.
 KOKKOS_FUNCTION inline PixelBox spot_box(const EwaldCut& cut, double chi2_left, double margin,
                                          const PanelGrid& panel) {
   const Vec3 normal = cross(panel.fast, panel.slow);
@@ -92,17 +92,20 @@ KOKKOS_FUNCTION inline PixelBox spot_box(const EwaldCut& cut, double chi2_left, 
   const double t = distance / along; // ray t hits the panel's plane
   if (!(t > 0)) return {};
   const Vec3 hit = t * cut.ray - panel.origin;
+  const Vec3 last = panel.origin + ((panel.layers - 1) * panel.layer_step) * panel.normal;
+  const Vec3 last_hit = (dot(last, normal) / along) * cut.ray - last;
   const double reach = std::sqrt(chi2_left);
   const auto range = [&](const Vec3& step, int size, int& low, int& high) {
     const double inverse = 1 / norm2(step);
-    const double middle = dot(hit, step) * inverse;
+    const double front = dot(hit, step) * inverse, back = dot(last_hit, step) * inverse;
+    const double from = std::fmin(front, back), to = std::fmax(front, back);
     // d(pixel) / d(ray): the hit moves by t (dk - ray (dk normal) / along)
     const Vec3 slope = (t * inverse) * (step - (dot(cut.ray, step) / along) * normal);
     const double half =
         reach * std::sqrt(std::fmax(0.0, quadratic_form(cut.covariance, slope))) + margin;
-    if (!(middle + half > 0 && middle - half < size)) return false;
-    low = static_cast<int>(std::fmax(0.0, std::floor(middle - half)));
-    high = static_cast<int>(std::fmin(static_cast<double>(size), std::ceil(middle + half)));
+    if (!(to + half > 0 && from - half < size)) return false;
+    low = static_cast<int>(std::fmax(0.0, std::floor(from - half)));
+    high = static_cast<int>(std::fmin(static_cast<double>(size), std::ceil(to + half)));
     return true;
   };
   PixelBox box;

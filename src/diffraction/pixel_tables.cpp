@@ -24,6 +24,7 @@ PanelGrid make_panel_grid(const models::Panel& panel, int layers) {
   grid.height = panel.image_size[1];
   grid.mu = panel.mu;
   grid.layer_step = panel.thickness / layers;
+  grid.layers = layers;
   return grid;
 }
 
@@ -54,11 +55,15 @@ void for_each_pixel(const std::vector<PanelCone>& panels, const Visit& visit) {
       for (int x = 0; x < panel.grid.width; ++x) visit(index++, panel.grid, x, y);
 }
 
-/// Share of photons that a pixel's layers absorb, of those that `params` does not weigh one by one.
+/// Share of photons that all layers of a pixel absorb.
+double captured_by_all(const PanelGrid& panel, const RenderParams& params, const Vec3& at) {
+  return capture_fraction(unit(at), panel.normal, panel.mu, panel.layer_step * params.layers);
+}
+
+/// The same of peaks, 1 where `params` weighs their layers one by one.
 double captured(const PanelGrid& panel, const RenderParams& params, const Vec3& at) {
   if (panel.mu <= 0 || panel.layer_step <= 0) return 1;
-  const double thickness = panel.layer_step * params.layers;
-  if (params.layers == 1) return capture_fraction(unit(at), panel.normal, panel.mu, thickness);
+  if (params.layers == 1) return captured_by_all(panel, params, at);
   if (params.factors == FactorPoint::Centre) return 1;
   const int last = params.layers - 1;
   const Vec3 hit = at + (last * panel.layer_step) * panel.normal;
@@ -86,12 +91,13 @@ PixelTables make_pixel_tables(const models::Detector& detector, const models::Be
   for_each_pixel(tables.panels, [&](std::size_t index, const PanelGrid& panel, int x, int y) {
     const Vec3 at = panel.origin + (x + point) * panel.fast + (y + point) * panel.slow;
     const Vec3 k = unit(at);
-    const double value = polarisation_factor(k, e, n, beam.polarization_fraction) *
-                         solid_angle(at, panel.normal, norm(panel.fast) * norm(panel.slow)) *
-                         captured(panel, params, at);
+    const double scattered = polarisation_factor(k, e, n, beam.polarization_fraction) *
+                             solid_angle(at, panel.normal, norm(panel.fast) * norm(panel.slow));
+    const double share = captured(panel, params, at);
+    const double of_water = params.layers == 1 ? share : captured_by_all(panel, params, at);
     const double stol = std::sqrt(std::max(0.0, (1 - dot(k, k0)) / 2)) / beam.wavelength;
-    tables.factor[index] = static_cast<float>(value);
-    tables.water[index] = static_cast<float>(value * water_f_squared(stol));
+    tables.factor[index] = static_cast<float>(scattered * share);
+    tables.water[index] = static_cast<float>(scattered * of_water * water_f_squared(stol));
     sum += static_cast<double>(tables.water[index]);
   });
   const auto scale = static_cast<float>(static_cast<double>(tables.pixels) / sum);

@@ -32,20 +32,6 @@ diffraction::ReflectionSphere sphere_of(const SimulateParams& params,
                                              core::ev_angstrom / params.beam.wavelength);
 }
 
-/// Background of mean 1 as one layer shows it. With several, the renderer weighs only peaks by what
-/// their layers absorb.
-std::vector<float> water_of_layers(const models::Detector& planes, const SimulateParams& params) {
-  if (params.layers == 1) return {};
-  diffraction::RenderParams single = render_params(params);
-  single.layers = 1;
-  const diffraction::Renderer renderer(planes, mean_beam(params), single);
-  std::vector<float> water(renderer.pixel_count());
-  diffraction::Shot shot;
-  shot.background = 1;
-  renderer.add_background(shot, water);
-  return water;
-}
-
 } // namespace
 
 ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene)
@@ -54,7 +40,6 @@ ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene
     , planes_(absorption_planes(scene.detector.detector))
     , renderer_(layer_planes(scene.detector.detector, params.layers), mean_beam(params),
                 render_params(params))
-    , water_(water_of_layers(planes_, params))
     , background_(params, scene.media, planes_, mean_beam(params))
     , recorder_(params, scene.detector.detector)
     , challenger_(params, scene.detector, planes_, mean_beam(params), scene.bad)
@@ -66,9 +51,7 @@ std::span<const float> ImageMaker::expect(const DrawnShot& drawn, const DrawnArt
   const auto shot = to_render(drawn, params_);
   std::fill(photons_.begin(), photons_.end(), 0.0F);
   renderer_.add_peaks(shot, reflections_, photons_);
-  if (water_.empty()) renderer_.add_background(shot, photons_);
-  const auto level = static_cast<float>(shot.background);
-  for (std::size_t i = 0; i < water_.size(); ++i) photons_[i] += level * water_[i];
+  renderer_.add_background(shot, photons_);
   background_.add(drawn, photons_);
   challenger_.add_photons(artefacts, drawn.beam.wavelength, photons_);
   return photons_;

@@ -39,7 +39,6 @@ private:
   const SimulatedScene& scene_;
   models::Detector planes_; ///< where photons are recorded on average
   diffraction::Renderer renderer_;
-  std::vector<float> water_; ///< a background of mean 1, where the renderer's has no absorption
   AbsoluteBackground background_;
   Recorder recorder_;
   Challenger challenger_;

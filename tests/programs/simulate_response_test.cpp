@@ -371,7 +371,7 @@ std::vector<float> one_spot(const models::Detector& detector, int layers, const 
   diffraction::RenderParams render;
   render.layers = layers;
   render.oversample = 5;
-  render.tail = 1e-60, render.floor = 1e-60;
+  render.tail = 1e-9, render.floor = 1e-60;
   diffraction::Renderer renderer(layer_planes(detector, layers), beam, render);
   std::vector<float> photons(renderer.pixel_count());
   renderer.add_peaks(shot, diffraction::DeviceReflections({{{1, 0, 0}}, {1e4}, {}}), photons);
