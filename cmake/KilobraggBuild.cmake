@@ -9,18 +9,21 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 include(GNUInstallDirs)
 
-# Results must not depend on which instruction set contracted a*b+c, so contraction is off.
+# Results must not depend on which instruction set contracted a*b+c, so contraction is off. Sources in
+# the language of a GPU (KilobraggDevice) take none of these options: nvcc knows few of them.
 add_library(kilobragg_options INTERFACE)
 target_compile_options(kilobragg_options INTERFACE
-  $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>
-  $<BUILD_INTERFACE:-ffp-contract=off>
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:C,CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion>>
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>>
   # Nobody asks errno about a square root, and loops over roots can then be vectorised.
-  $<BUILD_INTERFACE:-fno-math-errno>)
+  $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>>)
 if(KILOBRAGG_WERROR)
-  target_compile_options(kilobragg_options INTERFACE $<BUILD_INTERFACE:-Werror>)
+  target_compile_options(kilobragg_options INTERFACE
+    $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:C,CXX>:-Werror>>)
 endif()
 if(KILOBRAGG_ARCH)
-  target_compile_options(kilobragg_options INTERFACE $<BUILD_INTERFACE:-march=${KILOBRAGG_ARCH}>)
+  target_compile_options(kilobragg_options INTERFACE
+    $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:C,CXX>:-march=${KILOBRAGG_ARCH}>>)
 endif()
 if(KILOBRAGG_SANITIZE)
   target_compile_options(kilobragg_options INTERFACE

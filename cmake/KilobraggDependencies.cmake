@@ -1,5 +1,6 @@
 # Every dependency, found once. What needs a repair has a file of its own in cmake/.
 include(FindKokkosRepaired)
+include(KilobraggDevice)
 if(NOT KILOBRAGG_KERNELS_ONLY)
   find_package(Threads REQUIRED)
   find_package(MPI REQUIRED COMPONENTS CXX)

@@ -3,6 +3,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <cstdint>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -11,7 +12,13 @@ namespace kilobragg {
 
 /// The execution space that Kokkos was built for: a GPU, or the host.
 using Device = Kokkos::DefaultExecutionSpace;
+#ifdef KILOBRAGG_LIKE_A_GPU // tests take a GPU's ways on the host: one pixel per thread, copies
+inline constexpr bool on_host = false;
+#else
 inline constexpr bool on_host = std::is_same_v<Device::memory_space, Kokkos::HostSpace>;
+#endif
+/// Kokkos counts in 32 bits on some GPUs, where nothing else is said.
+using DeviceRange = Kokkos::RangePolicy<Device, Kokkos::IndexType<std::int64_t>>;
 
 template <typename T>
 using DeviceArray = Kokkos::View<T*, Device::memory_space>;

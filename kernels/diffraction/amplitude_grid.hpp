@@ -1,7 +1,7 @@
 // |F|^2 of every Miller index as kernels look it up: one step to the unique index, one to its value.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -86,11 +86,11 @@ void light_tiles(const LightInput& in, const TileLists& tiles,
                  const DeviceArray<std::int32_t>& tile_window, float* photons) {
   const auto lit = tiles.lit;
   Kokkos::parallel_for(
-      "light tiles", Kokkos::RangePolicy<Device>(0, tiles.lit_count * tile_groups),
-      KOKKOS_LAMBDA(const std::int32_t i) {
+      "light tiles", DeviceRange(0, std::int64_t(tiles.lit_count) * tile_groups),
+      KOKKOS_LAMBDA(const std::int64_t i) {
         const std::int32_t tile = lit(i / tile_groups);
         light_group<tophat, DeviceLane>(in, in.lit.windows[tile_window(tile)], tile,
-                                        i % tile_groups, photons);
+                                        int(i % tile_groups), photons);
       });
 }
 

@@ -1,7 +1,7 @@
 // The normal distribution's quantile: one random word gives one normal deviate, without rejection.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // Where the light of one photon goes: shares of Gaussian and fibre-coupled point spread in a pixel.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // What electronics make of the photons in a pixel: linear counts, and words of switching gain stages.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -227,10 +227,10 @@ void model_tiles(const ShoeboxInput& in, const ShoeboxOutput& out, const TileLis
                  const DeviceArray<std::int32_t>& tile_window) {
   const auto lit = tiles.lit;
   Kokkos::parallel_for(
-      "model tiles", Kokkos::RangePolicy<Device>(0, tiles.lit_count * tile_groups),
-      KOKKOS_LAMBDA(const std::int32_t i) {
+      "model tiles", DeviceRange(0, std::int64_t(tiles.lit_count) * tile_groups),
+      KOKKOS_LAMBDA(const std::int64_t i) {
         const std::int32_t tile = lit(i / tile_groups);
-        model_group<kind, DeviceLane>(in, out, tile_window(tile), tile, i % tile_groups);
+        model_group<kind, DeviceLane>(in, out, tile_window(tile), tile, int(i % tile_groups));
       });
 }
 

@@ -45,8 +45,9 @@ KOKKOS_FUNCTION inline ChannelRange channels_near(const SpectrumView& spectrum,
   const double per_step = 1 / spectrum.step, u0 = spectrum.wave_number[0];
   const double low = (least(peak.centre - reach) - u0) * per_step,
                high = (-least(-peak.centre - reach) - u0) * per_step + 1;
-  return {low > range.first ? static_cast<int>(std::fmin(low + 1, range.last)) : range.first,
-          high < range.last ? static_cast<int>(std::fmax(high, range.first)) : range.last};
+  return {low > range.first ? static_cast<int>(std::fmin(low + 1, double(range.last)))
+                            : range.first,
+          high < range.last ? static_cast<int>(std::fmax(high, double(range.first))) : range.last};
 }
 
 /// Moments 0 .. count - 1 of u - centre over the channels of `range`, each with the weight

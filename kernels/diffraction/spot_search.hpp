@@ -266,7 +266,7 @@ inline void find_spots(const PeakSources& from, std::int64_t begin, std::int64_t
     constexpr std::int64_t one_peak = std::int64_t(1) << 32, lower_half = one_peak - 1;
     std::int64_t total = 0;
     Kokkos::parallel_scan(
-        "find spots", Kokkos::RangePolicy<Device>(begin, end),
+        "find spots", DeviceRange(begin, end),
         KOKKOS_LAMBDA(const std::int64_t job, std::int64_t& at, const bool final) {
           const SpotPeak peak = make_spot_peak(from, job);
           if (peak.channels.empty()) return;

@@ -13,8 +13,7 @@ KOKKOS_FUNCTION constexpr int tiles_along(int pixels) {
 }
 
 /// Of each tile the places that touch it: entries first[t] .. next[t] - 1. Only `lit` tiles have any.
-/// On the host the entries keep the order of the places, so that sums do not depend on chance; on a GPU
-/// their order, and with it the last bit of a sum in double precision, may change from run to run.
+/// The entries of a tile keep the order of the places, so that sums do not depend on chance.
 struct TileLists {
   DeviceArray<std::int32_t> first, next, entries, lit;
   std::int32_t lit_count = 0;
@@ -28,6 +27,38 @@ KOKKOS_FUNCTION void for_each_tile(const Window& window, const PixelBox& box, co
             y1 = (box.y1 - 1 - window.box.y0) / tile_edge;
   for (int y = y0; y <= y1; ++y)
     for (int x = x0; x <= x1; ++x) visit(window.first_tile + y * window.tiles_across + x);
+}
+
+/// Puts numbers in ascending order, in their place: heap sort.
+KOKKOS_FUNCTION inline void sort_numbers(std::int32_t* numbers, std::int32_t count) {
+  const auto sink = [numbers](std::int32_t at, std::int32_t end) {
+    const std::int32_t number = numbers[at];
+    for (std::int32_t child = 2 * at + 1; child < end; child = 2 * at + 1) {
+      if (child + 1 < end && numbers[child] < numbers[child + 1]) ++child;
+      if (numbers[child] <= number) break;
+      numbers[at] = numbers[child];
+      at = child;
+    }
+    numbers[at] = number;
+  };
+  for (std::int32_t i = count / 2; i > 0; --i) sink(i - 1, count);
+  for (std::int32_t last = count - 1; last > 0; --last) {
+    const std::int32_t largest = numbers[0];
+    numbers[0] = numbers[last];
+    numbers[last] = largest;
+    sink(0, last);
+  }
+}
+
+/// Brings the entries of each lit tile in order.
+inline void sort_entries(const TileLists& lists) {
+  const auto first = lists.first, next = lists.next, lit = lists.lit, entries = lists.entries;
+  Kokkos::parallel_for(
+      "sort entries", Kokkos::RangePolicy<Device>(0, lists.lit_count),
+      KOKKOS_LAMBDA(const std::int32_t i) {
+        const std::int32_t tile = lit(i);
+        sort_numbers(&entries(first(tile)), next(tile) - first(tile));
+      });
 }
 
 /// Counts, sums up and fills; `tiles` is the number of tiles of all windows.
@@ -68,6 +99,7 @@ inline void list_tiles(const Window* windows, std::int32_t tiles, const SpotList
           entries(Kokkos::atomic_fetch_add(&next(tile), 1)) = i;
         });
       });
+  if (Device().concurrency() > 1) sort_entries(lists); // threads came as they liked
 }
 
 /// The lists as kernels over tiles read them.

@@ -1,7 +1,7 @@
 // Eight doubles at once for the formulas of the forward model, and the functions that they need.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Three-vectors in double precision, usable on host and device.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // How well real-space vectors explain reciprocal vectors: near-integer scores for blocks of trials.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 namespace kilobragg {
 

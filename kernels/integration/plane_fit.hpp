@@ -1,7 +1,7 @@
 // Least-squares plane through weighted pixels, from sums that any loop can accumulate.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // One bit per pixel of a panel, in rows of 64-bit words, and the shifts that windows need.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cstddef>
 #include <cstdint>

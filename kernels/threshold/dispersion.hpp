@@ -1,7 +1,7 @@
 // The tests that call a pixel strong from its local sums: `dispersion` and `dispersion_extended`.
 #pragma once
 
-#include <Kokkos_Macros.hpp>
+#include "kernels/function.hpp"
 
 #include <cmath>
 #include <cstdint>
