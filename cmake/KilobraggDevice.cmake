@@ -27,7 +27,9 @@ if(Kokkos_ENABLE_CUDA OR Kokkos_ENABLE_HIP)
 endif()
 
 # kilobragg_device_sources(<source> ...): sources that include kernels/device.hpp, to be called in the
-# CMakeLists.txt that makes their target.
+# CMakeLists.txt that makes their target. Tests compile them again (KILOBRAGG_DEVICE_SOURCES).
 function(kilobragg_device_sources)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE ${KILOBRAGG_DEVICE_LANGUAGE})
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL APPEND PROPERTY KILOBRAGG_DEVICE_SOURCES ${ARGN})
 endfunction()
