@@ -1,7 +1,7 @@
 // Lights the pixels of images, tile by tile.
 #pragma once
 
-#include "kernels/diffraction/lit_rows.hpp"
+#include "kernels/diffraction/plane_of_peak.hpp"
 #include "kernels/diffraction/sensor_layers.hpp"
 #include "kernels/diffraction/tile_lists.hpp"
 
