@@ -1,0 +1,100 @@
+// Likelihoods of pixels against brute sums, finite differences and what probabilities must obey.
+#include "kernels/pixelrefinement/likelihood.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <random>
+
+namespace kilobragg::pixelrefinement {
+namespace {
+
+void expect_slope(const std::function<PixelFit(double)>& fit, double m) {
+  const double step = 1e-4 * m;
+  const double slope = (8 * (fit(m + step).value - fit(m - step).value) -
+                        (fit(m + 2 * step).value - fit(m - 2 * step).value)) /
+                       (12 * step);
+  EXPECT_NEAR(fit(m).slope, slope, 1e-7 * (1 + std::abs(slope))) << m;
+}
+
+/// Poisson times normal, all n.
+double plain_density(double d, double m, double readout) {
+  double sum = 0;
+  for (int n = 0; n < 400; ++n) {
+    const double u = (d - n) / readout;
+    sum += std::exp(n * std::log(m) - m - std::lgamma(n + 1.0) - 0.5 * u * u);
+  }
+  return sum / (readout * std::sqrt(2 * std::numbers::pi));
+}
+
+TEST(FitNormal, IsTheNormalDensity) {
+  const PixelFit fit = fit_normal(7, 5, 2);
+  EXPECT_NEAR(std::exp(-fit.value), std::exp(-4.0 / 18) / std::sqrt(2 * std::numbers::pi * 9),
+              1e-14);
+  for (const double m : {0.3, 2.0, 50.0})
+    for (const double d : {-1.0, 0.0, 3.0, 60.0})
+      expect_slope([&](double x) { return fit_normal(d, x, 0.7); }, m);
+}
+
+TEST(FitPoisson, IsThePoissonProbability) {
+  EXPECT_NEAR(std::exp(-fit_poisson(3, 2).value), 8.0 / 6 * std::exp(-2), 1e-14);
+  for (const double m : {0.01, 2.0, 50.0})
+    for (const double d : {0.0, 1.0, 3.0, 60.0})
+      expect_slope([&](double x) { return fit_poisson(d, x); }, m);
+}
+
+TEST(FitNoisyPhotons, IsPoissonConvolvedWithANormal) {
+  for (const double readout : {0.06, 0.2, 0.5, 1.0, 3.0})
+    for (const double m : {0.02, 0.5, 2.0, 20.0, 120.0})
+      for (const double d : {-2 * readout, 0.0, 0.4, 1.0, 5.3, 19.0, 110.5}) {
+        SCOPED_TRACE(testing::Message() << d << ' ' << m << ' ' << readout);
+        const double density = plain_density(d, m, readout);
+        if (density < 1e-200) continue;
+        EXPECT_NEAR(-fit_noisy_photons(d, m, readout).value, std::log(density), 1e-7);
+        expect_slope([&](double x) { return fit_noisy_photons(d, x, readout); }, m);
+      }
+}
+
+TEST(FitNoisyPhotons, WithoutNoiseCountsPhotons) {
+  EXPECT_EQ(fit_noisy_photons(3.01, 2, 0).value, fit_poisson(3, 2).value);
+  EXPECT_EQ(fit_noisy_photons(-0.02, 2, 0.01).value, fit_poisson(0, 2).value);
+}
+
+/// Of the slope over data drawn from the model: mean 0, and the information.
+struct SlopeMoments {
+  double mean = 0, square = 0;
+};
+SlopeMoments draw_slopes(const std::function<PixelFit(double)>& fit, double m, double readout) {
+  std::mt19937 random(1);
+  std::poisson_distribution<int> photons(m);
+  std::normal_distribution<double> noise(0, 1);
+  SlopeMoments moments;
+  constexpr int draws = 200000;
+  for (int i = 0; i < draws; ++i) {
+    const double slope = fit(photons(random) + readout * noise(random)).slope;
+    moments.mean += slope / draws;
+    moments.square += slope * slope / draws;
+  }
+  return moments;
+}
+
+TEST(FitNoisyPhotons, HasTheInformationThatItSays) {
+  for (const auto& [m, readout] : {std::pair{1.0, 0.3}, {4.0, 1.0}, {30.0, 2.0}}) {
+    const auto fit = [m = m, readout = readout](double d) {
+      return fit_noisy_photons(d, m, readout);
+    };
+    const SlopeMoments moments = draw_slopes(fit, m, readout);
+    EXPECT_NEAR(moments.mean, 0, 0.01 / std::sqrt(m));
+    EXPECT_NEAR(moments.square / fit(0).information, 1, 0.06) << m;
+  }
+}
+
+TEST(FitNormal, OverstatesWhatFewPhotonsTell) {
+  const auto fit = [](double d) { return fit_normal(d, 1, 0.3); };
+  EXPECT_GT(fit(0).information, 1.2 / (1 + 0.09)) << "photons tell 1 / V";
+}
+
+} // namespace
+} // namespace kilobragg::pixelrefinement
