@@ -25,12 +25,15 @@ struct SpectralPeak {
   T a, centre, least;
 };
 
-/// From a = d M d, b = d M q0, c = q0 M q0 with d = k - k0: chi^2 = a u^2 - 2 b u + c. In the direct
-/// beam a and b are 0.
+/// From a = d M d, b = d M q0, c = q0 M q0 with d = k - k0: chi^2 = a u^2 - 2 b u + c. In the direct beam a
+/// and b are rounding errors of what they are differences of, `size` (k0 M k0): chi^2 is c then.
 template <typename T>
-KOKKOS_FUNCTION inline SpectralPeak<T> spectral_peak(const T& a, const T& b, double c) {
-  const T centre = b / (a + 1e-300);
-  return {a, centre, c - b * centre};
+KOKKOS_FUNCTION inline SpectralPeak<T> spectral_peak(const T& a, const T& b, double c,
+                                                     double size) {
+  const double floor = 4e-15 * size;
+  const T width = select(a > floor, a, 0.0);
+  const T centre = select(a > floor, b / larger(a, T{} + floor), 0.0);
+  return {width, centre, larger(c - b * centre, T{})};
 }
 
 /// The channels of `range` that matter to any lane: within chi2_max.

@@ -227,11 +227,10 @@ KOKKOS_FUNCTION inline Triple<T> indices_from(const ReflectionView& list, std::i
   return hkl;
 }
 
-/// Appends to `found` the numbers of the reflections of one lattice (A without a block's turn) that may
-/// touch a sphere; some of them do not. Returns how many there are then.
+/// Writes to `found`, long enough for all, the numbers of the reflections of one lattice (A without a
+/// block's turn) that may touch a sphere; some of them do not. Returns how many there are.
 inline std::int32_t find_candidates(const ReflectionView& reflections, const Mat3& a_matrix,
-                                    const QuickTest& test, const DeviceArray<std::int32_t>& found,
-                                    std::int32_t before) {
+                                    const QuickTest& test, const DeviceArray<std::int32_t>& found) {
   using T = DeviceLane;
   std::int32_t count = 0;
   Kokkos::parallel_scan(
@@ -243,12 +242,12 @@ inline std::int32_t find_candidates(const ReflectionView& reflections, const Mat
         if (!(least(distance) < 0)) return;
         for (int i = 0; i < lanes<T> && first + i < reflections.count; ++i) {
           if (!(lane(distance, i) < 0)) continue;
-          if (final) found(before + at) = first + i;
+          if (final) found(at) = first + i;
           ++at;
         }
       },
       count);
-  return before + count;
+  return count;
 }
 
 /// Peaks and places of the jobs begin <= i < end, in order. Tried again with more memory if there are

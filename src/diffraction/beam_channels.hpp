@@ -1,7 +1,6 @@
 // The beam of a shot as directions and wavelengths with weights, private to the diffraction room.
 #pragma once
 
-#include "kernels/diffraction/spectrum.hpp"
 #include "kernels/geometry/vec3.hpp"
 
 #include "kilobragg/diffraction/renderer.hpp"
@@ -22,10 +21,6 @@ struct ShotChannels {
   std::vector<double> weight;      ///< sum 1
   std::vector<BeamPart> directions;
   double step = 0; ///< of wave_number if it is evenly spaced, else 0
-
-  SpectrumView view() const {
-    return {wave_number.data(), static_cast<int>(wave_number.size()), step};
-  }
 };
 
 /// Wavelengths become offset + scale * lambda; channels without weight at the ends are left out. Throws

@@ -10,22 +10,32 @@
 namespace kilobragg::diffraction {
 namespace {
 
-/// Numbers of the reflections at every point of the smallest box about the origin.
-std::vector<std::int32_t> number_points(const ReflectionSphere& sphere, AmplitudeGridView& grid) {
+/// The smallest box about the origin that holds all indices.
+AmplitudeGridView box_around(const std::vector<models::Miller>& hkl) {
+  AmplitudeGridView grid;
   grid.h_max = grid.k_max = grid.l_max = 0;
-  for (const auto& hkl : sphere.hkl) {
-    grid.h_max = std::max(grid.h_max, std::abs(hkl.h));
-    grid.k_max = std::max(grid.k_max, std::abs(hkl.k));
-    grid.l_max = std::max(grid.l_max, std::abs(hkl.l));
+  for (const auto& index : hkl) {
+    grid.h_max = std::max(grid.h_max, std::abs(index.h));
+    grid.k_max = std::max(grid.k_max, std::abs(index.k));
+    grid.l_max = std::max(grid.l_max, std::abs(index.l));
   }
+  const double points = (2.0 * grid.h_max + 1) * (2.0 * grid.k_max + 1) * (2.0 * grid.l_max + 1);
+  core::require(points < 2147483648.0,
+                "indices to {} {} {} are {:.3g} points (want less than 2^31) a coarser limit?",
+                grid.h_max, grid.k_max, grid.l_max, points);
+  return grid;
+}
+
+/// Numbers of the reflections at every point.
+std::vector<std::int32_t> number_points(const std::vector<models::Miller>& hkl,
+                                        const AmplitudeGridView& grid) {
   const auto length = [](std::int32_t limit) { return static_cast<std::size_t>(2 * limit + 1); };
   const std::size_t rows = length(grid.k_max), columns = length(grid.l_max);
   std::vector<std::int32_t> numbers(length(grid.h_max) * rows * columns, -1);
-  for (std::size_t i = 0; i < sphere.size(); ++i) {
-    const auto& hkl = sphere.hkl[i];
-    const auto row = static_cast<std::size_t>(hkl.h + grid.h_max) * rows +
-                     static_cast<std::size_t>(hkl.k + grid.k_max);
-    numbers[row * columns + static_cast<std::size_t>(hkl.l + grid.l_max)] =
+  for (std::size_t i = 0; i < hkl.size(); ++i) {
+    const auto row = static_cast<std::size_t>(hkl[i].h + grid.h_max) * rows +
+                     static_cast<std::size_t>(hkl[i].k + grid.k_max);
+    numbers[row * columns + static_cast<std::size_t>(hkl[i].l + grid.l_max)] =
         static_cast<std::int32_t>(i);
   }
   return numbers;
@@ -42,18 +52,27 @@ DeviceReflections::DeviceReflections(const ReflectionSphere& sphere) {
   std::vector<MillerIndex> hkl;
   for (const auto& index : sphere.hkl) hkl.push_back({index.h, index.k, index.l});
   hkl.resize(hkl.size() + lanes<DeviceLane>);
+  state->host_hkl = sphere.hkl;
   state->hkl = to_device(hkl);
   state->f_squared = to_device(sphere.f_squared);
-  state->rounded = to_device(std::vector<float>(sphere.f_squared.begin(), sphere.f_squared.end()));
-  state->box = to_device(number_points(sphere, state->grid));
   state->list = {state->hkl.data(), state->f_squared.data(),
                  static_cast<std::int32_t>(sphere.size()), static_cast<std::int32_t>(layers)};
-  state->grid.unique = state->box.data();
-  state->grid.f_squared = state->rounded.data();
-  state->grid.unique_count = state->list.count;
-  state->grid.layer_count = state->list.layers;
   state->energies = sphere.energies;
   state_ = std::move(state);
+}
+
+const AmplitudeGridView& DeviceReflections::State::grid() const {
+  if (grid_.unique != nullptr) return grid_;
+  AmplitudeGridView grid = box_around(host_hkl);
+  box_ = to_device(number_points(host_hkl, grid));
+  std::vector<double> values(f_squared.extent(0));
+  to_host(f_squared, std::span(values));
+  rounded_ = to_device(std::vector<float>(values.begin(), values.end()));
+  grid.unique = box_.data();
+  grid.f_squared = rounded_.data();
+  grid.unique_count = list.count;
+  grid.layer_count = list.layers;
+  return grid_ = grid;
 }
 
 std::vector<LayerMix> mix_layers(const DeviceReflections::State& reflections,

@@ -14,15 +14,21 @@
 
 namespace kilobragg::diffraction {
 
-/// Reflections on the device.
+/// Reflections on the device: a list, and a box of indices for those who ask.
 struct DeviceReflections::State {
+  std::vector<models::Miller> host_hkl;
   DeviceArray<MillerIndex> hkl;
   DeviceArray<double> f_squared; ///< layer by layer
-  DeviceArray<float> rounded;    ///< the same for the box
-  DeviceArray<std::int32_t> box; ///< number of each point's reflection, see AmplitudeGridView
   ReflectionView list;
-  AmplitudeGridView grid;
   std::vector<double> energies; ///< eV; empty = one layer
+
+  /// Made at the first call. Throws core::Error for 2^31 points or more.
+  const AmplitudeGridView& grid() const;
+
+private:
+  mutable DeviceArray<std::int32_t> box_; ///< number of each point's reflection
+  mutable DeviceArray<float> rounded_;    ///< f_squared
+  mutable AmplitudeGridView grid_;
 };
 
 /// Layers of |F|^2 for each channel; empty if there is one layer alone.
@@ -51,7 +57,6 @@ public:
   const PeakSources& sources() const { return sources_; }
   std::int64_t jobs() const { return jobs_; }
   std::int32_t channels() const { return most_channels_; }
-  const DeviceArray<std::int32_t>& candidates() const { return candidates_; }
 
 private:
   void add_spectra(const std::vector<ShotChannels>& channels,

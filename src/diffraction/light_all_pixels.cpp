@@ -35,7 +35,7 @@ RenderCounts light_all_pixels(const PixelTables& tables, const DeviceArray<float
   in.block = make_block_shape(lattice.shape, lattice.size, lattice.fudge);
   in.probes = probes.data();
   in.probe_count = static_cast<int>(probes.extent(0));
-  in.amplitudes = reflections.grid;
+  in.amplitudes = reflections.grid();
   in.per_f = per_f;
   using Shape = CrystalShape;
   const auto launch = lattice.shape == Shape::Gauss    ? light_all_pixels_of<Shape::Gauss>

@@ -9,7 +9,7 @@ namespace {
 
 /// Peaks looked at in one launch: enough to fill a device, few enough for the memory of those that light
 /// something (300 bytes each, and 170 for each panel and layer).
-constexpr std::int64_t jobs_per_launch = on_host ? 1 << 16 : 1 << 20;
+std::int64_t jobs_per_launch(int layers) { return (on_host ? 1 << 16 : 1 << 20) / layers + 1; }
 
 /// All panels of `count` images.
 WindowSet windows_of_images(const PixelTables& tables, std::size_t count) {
@@ -70,8 +70,9 @@ RenderCounts SpotLight::light(const std::vector<LatticeOfShot>& lattices,
   sources.floor = params_.floor;
   sources.brightest = brightest_;
   RenderCounts counts;
-  for (std::int64_t begin = 0; begin < supply.jobs(); begin += jobs_per_launch) {
-    const std::int64_t end = std::min(supply.jobs(), begin + jobs_per_launch);
+  const std::int64_t some = jobs_per_launch(params_.layers);
+  for (std::int64_t begin = 0; begin < supply.jobs(); begin += some) {
+    const std::int64_t end = std::min(supply.jobs(), begin + some);
     find_spots(sources, begin, end, supply.channels(), spots_);
     if (spots_.place_count == 0) continue;
     weigh_channels(sources, spots_);

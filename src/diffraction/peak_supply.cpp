@@ -1,8 +1,11 @@
 // Lists lattices, blocks, directions, channels and candidates of several shots on the device.
 #include "lattice_renderers.hpp"
 
+#include "kilobragg/core/error.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace kilobragg::diffraction {
 namespace {
@@ -30,6 +33,23 @@ QuickTest make_quick_test(const ShotChannels& channels, const LatticeShape& shap
 
 BlockShape shape_of(const ShotLattice& lattice) {
   return make_block_shape(lattice.shape, lattice.size, lattice.fudge);
+}
+
+/// Adds the first `count` numbers to a list of `before`, which keeps what it has and grows. Returns how
+/// many there are then.
+std::int32_t append(const DeviceArray<std::int32_t>& numbers, std::int32_t count,
+                    DeviceArray<std::int32_t>& list, std::int32_t before) {
+  const std::int64_t after = std::int64_t(before) + count;
+  core::require(after < (std::int64_t(1) << 31),
+                "{} candidates of the lattices of one launch (want less than 2^31) fewer shots at "
+                "once?",
+                after);
+  if (static_cast<std::int64_t>(list.extent(0)) < after)
+    Kokkos::resize(list, static_cast<std::size_t>(2 * after));
+  const auto first = static_cast<std::size_t>(before), some = static_cast<std::size_t>(count);
+  Kokkos::deep_copy(Kokkos::subview(list, std::make_pair(first, first + some)),
+                    Kokkos::subview(numbers, std::make_pair(std::size_t(0), some)));
+  return static_cast<std::int32_t>(after);
 }
 
 } // namespace
@@ -75,8 +95,8 @@ void PeakSupply::add_lattices(const std::vector<LatticeOfShot>& lattices,
   std::vector<LatticeJob> jobs;
   std::vector<BlockPeaks> blocks;
   std::vector<DirectionPart> directions;
-  candidates_ = device_array<std::int32_t>(static_cast<std::size_t>(reflections.list.count) *
-                                           lattices.size());
+  const auto of_lattice =
+      device_array<std::int32_t>(static_cast<std::size_t>(reflections.list.count));
   std::int32_t found = 0;
   for (const LatticeOfShot& of : lattices) {
     const ShotLattice& lattice = *of.lattice;
@@ -99,9 +119,9 @@ void PeakSupply::add_lattices(const std::vector<LatticeOfShot>& lattices,
     const BlockShape shape = shape_of(lattice);
     const QuickTest test =
         make_quick_test(shot, make_lattice_shape(a, shape, lattice.rotation), turns, chi2_end);
-    found = find_candidates(reflections.list, a, test, candidates_, found);
-    job.candidates = found - job.first_candidate;
+    job.candidates = find_candidates(reflections.list, a, test, of_lattice);
     if (job.candidates == 0) continue;
+    found = append(of_lattice, job.candidates, candidates_, found);
     for (const Mat3& turn : turns)
       blocks.push_back({turn, turn * a, make_lattice_shape(turn * a, shape, lattice.rotation)});
     for (const BeamPart& from : shot.directions) directions.push_back({from.k0, from.part});

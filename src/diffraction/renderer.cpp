@@ -82,6 +82,11 @@ Renderer::Renderer(const models::Detector& detector, const models::Beam& beam,
                     params.tail < 1 && params.floor > 0,
                 "senseless rendering parameters (oversample {}, layers {}, tail {}, floor {})",
                 params.oversample, params.layers, params.tail, params.floor);
+  for (const models::Panel& panel : detector.panels)
+    core::require(params.layers == 1 || (panel.mu > 0 && panel.thickness > 0),
+                  "{} layers of a sensor that is not described (mu {}/mm, thickness {} mm of panel "
+                  "'{}') one layer?",
+                  params.layers, panel.mu, panel.thickness, panel.name);
   state_ = std::make_unique<State>(detector, beam, params);
 }
 

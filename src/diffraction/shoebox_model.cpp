@@ -116,8 +116,12 @@ void model(MomentKind kind, const ShoeboxInput& in, const ShoeboxOutput& out,
   launch(in, out, tiles, tile_window);
 }
 
-/// Peaks looked at in one launch: bounds the memory of their directions.
-constexpr std::int64_t jobs_per_launch = on_host ? 1 << 16 : 1 << 20;
+/// Peaks looked at in one launch, so that their directions (80 bytes per parameter) take less than 100 MB on
+/// the host and 2 GB on a GPU.
+std::int64_t jobs_per_launch(std::size_t parameters) {
+  const std::int64_t most = on_host ? 1 << 20 : 1 << 24;
+  return std::max<std::int64_t>(1024, most / static_cast<std::int64_t>(parameters + 16));
+}
 
 Polarisation polarisation_of(const models::Beam& beam) {
   const Vec3 k0 = -unit(beam.direction), n = unit(beam.polarization_normal);
@@ -183,16 +187,19 @@ ShoeboxRun::ShoeboxRun(const models::Detector& detector, const models::Beam& bea
     , supply_(list_lattices(shots), list_channels(shots), reflections.state(),
               -2 * std::log(options.tail))
     , sources_(supply_.sources())
-    , photons_("photons", windows_.pixels)
-    , derivatives_("derivatives", windows_.pixels * parameter_count_) {
+    , photons_(device_array<double>(windows_.pixels))
+    , derivatives_(device_array<double>(windows_.pixels * parameter_count_)) {
+  Kokkos::deep_copy(photons_, 0.0);
+  Kokkos::deep_copy(derivatives_, 0.0);
   set_windows(windows_.set, sources_);
   sources_.tail = options.tail;
   sources_.floor = 0;
 }
 
 ShoeboxImage ShoeboxRun::finish() {
-  for (std::int64_t begin = 0; begin < supply_.jobs(); begin += jobs_per_launch)
-    model_peaks(begin, std::min(supply_.jobs(), begin + jobs_per_launch));
+  const std::int64_t some = jobs_per_launch(parameter_count_);
+  for (std::int64_t begin = 0; begin < supply_.jobs(); begin += some)
+    model_peaks(begin, std::min(supply_.jobs(), begin + some));
   ShoeboxImage image;
   image.photons.resize(photons_.extent(0));
   image.derivatives.resize(derivatives_.extent(0));
@@ -246,6 +253,9 @@ void ShoeboxRun::add_contributions(std::size_t count) {
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              std::span<const ShoeboxShot> shots,
                              const DeviceReflections& reflections, const ShoeboxOptions& options) {
+  core::require(options.oversample >= 1 && options.tail > 0 && options.tail < 1,
+                "senseless options of shoeboxes (oversample {}, tail {})", options.oversample,
+                options.tail);
   if (shots.empty()) return {};
   return ShoeboxRun(detector, beam, shots, reflections, options).finish();
 }

@@ -284,7 +284,7 @@ void Challenger::add_zinger(const Zinger& zinger, std::span<std::int32_t> counts
     std::int32_t& count =
         counts[base + static_cast<std::size_t>(y) * static_cast<std::size_t>(panel.image_size[0]) +
                static_cast<std::size_t>(x)];
-    count = saturated(count + params_.detector.gain * zinger.photons);
+    count = saturated(count + panel.gain * zinger.photons);
   }
 }
 
@@ -297,7 +297,7 @@ void Challenger::change_counts(const DrawnArtefacts& drawn, std::uint32_t image,
     RandomStream random(seed_of(params_), image, hot_noise_stream, static_cast<std::uint32_t>(i));
     std::int32_t& count = counts[hot.pixel.index];
     if (hot.photons > 0)
-      count = saturated(count + params_.detector.gain * diffraction::poisson(random, hot.photons));
+      count = saturated(count + panel.gain * diffraction::poisson(random, hot.photons));
     else
       count = saturated(panel.trusted_range[1] + 1);
   }

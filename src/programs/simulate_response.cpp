@@ -257,6 +257,10 @@ void check_response(const SimulateParams& params) {
   core::require(spread.radius.value_or(1) >= 1 && spread.radius.value_or(1) <= 1000,
                 "detector.point_spread.radius={} cannot be (want 1 to 1000 pixels)",
                 spread.radius.value_or(0));
+  core::require(!spread.radius || spread.fwhm > 0,
+                "detector.point_spread.radius={} has no effect (nothing is spread) "
+                "detector.point_spread.fwhm?",
+                spread.radius.value_or(0));
   if (response.kind == ResponseKind::Photons) check_photons(response);
   if (response.kind == ResponseKind::GainStages)
     check_stages(params);
@@ -282,7 +286,12 @@ void describe_counts(const SimulateParams& params, models::Detector& detector) {
       low = 0;
     else
       low = std::min(low, std::floor(panel.pedestal - noise_reach * linear_noise(response)));
-    high = response.saturation ? top : std::min(high, top);
+    const bool own_end = response.saturation || response.kind == ResponseKind::GainStages;
+    high = own_end ? top : std::min(high, top);
+    core::require(panel.pedestal < top,
+                  "no photon is counted above detector.adc_offset={} (counts of panel '{}' end at "
+                  "{}) a smaller offset?",
+                  response.adc_offset, panel.name, top);
   }
 }
 
@@ -332,7 +341,8 @@ nlohmann::json stages_json(const StagedResponse& response) {
 
 nlohmann::json response_json(const SimulateParams& params, const models::Detector& detector) {
   const SimulateResponse& response = params.response;
-  nlohmann::json value = {{"response", name_of(response.kind)}, {"gain", params.detector.gain}};
+  nlohmann::json value = {{"response", name_of(response.kind)},
+                          {"gain", detector.panels.front().gain}};
   const models::Panel& first = detector.panels.front();
   value["trusted_range"] = first.trusted_range;
   if (response.kind == ResponseKind::Photons) return value;
@@ -348,8 +358,8 @@ nlohmann::json response_json(const SimulateParams& params, const models::Detecto
   const SimulatePointSpread& spread = response.point_spread;
   if (spread.fwhm > 0)
     value["point_spread"] = {{"shape", spread.shape == 0 ? "gaussian" : "fibre"},
-                             {"fwhm_um", spread.fwhm},
-                             {"radius", spread.radius.value_or(0)}};
+                             {"fwhm_um", spread.fwhm}};
+  if (spread.fwhm > 0 && spread.radius) value["point_spread"]["radius"] = *spread.radius;
   return value;
 }
 

@@ -1,5 +1,6 @@
 // One pixel per thread, as on a GPU, gives what eight at once give on the host.
 #include "tests/diffraction/model_numbers.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include "kernels/diffraction/device_lane.hpp"
 
@@ -16,9 +17,10 @@ namespace {
 static_assert(lanes<DeviceLane> == 1, "this test is about one pixel per thread");
 
 std::vector<double> numbers_of_eight_lanes(std::size_t count) {
-  const std::string path = ::testing::TempDir() + "kilobragg_model_numbers.bin";
+  const kilobragg::testing::TemporaryFolder folder;
+  const std::string path = (folder.path() / "numbers.bin").string();
   std::vector<double> numbers(count);
-  if (std::system((KILOBRAGG_WRITE_MODEL_NUMBERS " " + path).c_str()) != 0) return {};
+  if (std::system(("'" KILOBRAGG_WRITE_MODEL_NUMBERS "' '" + path + "'").c_str()) != 0) return {};
   std::ifstream(path, std::ios::binary)
       .read(reinterpret_cast<char*>(numbers.data()),
             static_cast<std::streamsize>(count * sizeof(double)));

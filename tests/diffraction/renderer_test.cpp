@@ -115,6 +115,8 @@ TEST(Renderer, LatticesAddUp) {
   const ShotLattice b = make_lattice({3, -1, 1}, 2.1, 0.02 * degree);
   const auto image_a = render(make_shot({a}), {}), image_b = render(make_shot({b}), {});
   const auto both = render(make_shot({a, b}), {});
+  EXPECT_GT(*std::max_element(image_a.begin(), image_a.end()), 10);
+  EXPECT_GT(*std::max_element(image_b.begin(), image_b.end()), 10);
   for (std::size_t i = 0; i < both.size(); ++i)
     EXPECT_NEAR(both[i], image_a[i] + image_b[i], 1e-5F * both[i] + 1e-12F);
 }
@@ -163,6 +165,8 @@ TEST(Renderer, SeveralShotsAtOnceAreThoseOneByOne) {
   for (std::size_t s = 0; s < 5; ++s) {
     std::vector<float> alone(renderer.pixel_count());
     renderer.add_peaks(shots[s], reflections, alone);
+    const float brightest = *std::max_element(alone.begin(), alone.end());
+    EXPECT_EQ(brightest > 10, !shots[s].lattices.empty()) << s;
     const auto first = together.begin() + std::ptrdiff_t(s * alone.size());
     for (std::size_t i = 0; i < alone.size(); ++i)
       EXPECT_NEAR(first[std::ptrdiff_t(i)], alone[i], 1e-6F * alone[i]) << s << ' ' << i;
@@ -235,6 +239,10 @@ TEST(Renderer, BackgroundHasItsMeanAndTheWaterRing) {
 TEST(Renderer, RefusesWhatCannotBeRendered) {
   EXPECT_THROW(Renderer({}, make_beam(), {}), core::Error);
   EXPECT_THROW(Renderer(make_detector(), make_beam(), {.oversample = 0}), core::Error);
+  auto open = make_detector();
+  open.panels[1].mu = 0;
+  EXPECT_NO_THROW(Renderer(open, make_beam(), {}));
+  EXPECT_THROW(Renderer(open, make_beam(), {.layers = 5}), core::Error);
   Renderer renderer(make_detector(), make_beam(), {});
   std::vector<float> small(10);
   EXPECT_THROW(renderer.add_background(make_shot({}), small), core::Error);

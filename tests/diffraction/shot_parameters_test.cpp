@@ -87,6 +87,14 @@ TEST(ShotParameters, FreeCellOfEachCrystalSystem) {
     const Scene scene(system);
     const auto directions = cell_directions(scene.shot.shot.lattices[0], 0);
     ASSERT_EQ(directions.size(), system.free);
+    const Mat3 inverse_a = inverse(scene.shot.shot.lattices[0].crystal.a_matrix);
+    for (std::size_t i = 0; i < directions.size(); ++i)
+      for (std::size_t j = 0; j < directions.size(); ++j) {
+        const Mat3 one = directions[i].crystal.a_matrix * inverse_a,
+                   other = directions[j].crystal.a_matrix * inverse_a;
+        EXPECT_NEAR(trace(one * other), i == j, 1e-9) << "relative changes, orthonormal";
+        EXPECT_NEAR(norm2(one.row(0) - one.col(0)), 0, 1e-18) << "no rotation";
+      }
     for (const ParameterDirection& direction : directions) {
       const auto move = [&](ShoeboxShot& shot, double p) {
         Mat3& a = shot.shot.lattices[0].crystal.a_matrix;
@@ -148,6 +156,18 @@ TEST(ShotParameters, SizesAndSpreadsOfOneThreeAndSixElements) {
           },
           5e-9);
   }
+  // The elements are those that they are called.
+  const auto elements = [](SymmetricElements which) {
+    std::vector<Mat3> sizes;
+    for (const auto& p : size_directions(which, 0)) sizes.push_back(p.crystal.size);
+    return sizes;
+  };
+  const Mat3 a{{1, 0, 0, 0, 0, 0, 0, 0, 0}}, b{{0, 0, 0, 0, 1, 0, 0, 0, 0}},
+      c33{{0, 0, 0, 0, 0, 0, 0, 0, 1}}, ab{{0, 1, 0, 1, 0, 0, 0, 0, 0}},
+      ac{{0, 0, 1, 0, 0, 0, 1, 0, 0}}, bc{{0, 0, 0, 0, 0, 1, 0, 1, 0}};
+  EXPECT_EQ(elements(SymmetricElements::One), std::vector{Mat3::identity()});
+  EXPECT_EQ(elements(SymmetricElements::Three), (std::vector{a, b, c33}));
+  EXPECT_EQ(elements(SymmetricElements::Six), (std::vector{a, b, c33, ab, ac, bc}));
   // About the first column of U alone.
   const Vec3 u = lattice.crystal.u_matrix().col(0);
   const Mat3 c = spread_directions(lattice, SymmetricElements::Three, 0)[0].crystal.rotation;

@@ -1,4 +1,5 @@
 // Peaks summed over channels: the fast ways against one exponential per channel.
+#include "kernels/diffraction/plane_of_peak.hpp"
 #include "kernels/diffraction/spectrum.hpp"
 
 #include <gtest/gtest.h>
@@ -120,11 +121,37 @@ TEST(ChannelsNear, LeavesOutWhatCannotMatter) {
 }
 
 TEST(SpectralPeak, HasNoWidthInTheDirectBeam) {
-  const auto peak = spectral_peak<double>(0, 0, 9);
+  const auto peak = spectral_peak<double>(0, 0, 9, 1e4);
   EXPECT_EQ(peak.least, 9);
   const Channels channels(3);
   const auto sums = sum_channels<1>(channels.view(), channels.weight.data(), {0, 3}, peak);
   EXPECT_DOUBLE_EQ(sums.sum[0], channels.weight[0] + channels.weight[1] + channels.weight[2]);
+}
+
+/// As the renderer meets it: products of long vectors that cancel, at a point exactly in the beam and beside it.
+TEST(SpectralPeak, StaysFiniteWhereTheBeamHitsThePanel) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  for (int i = 0; i < 2000; ++i) {
+    const Vec3 axis = unit({normal(random), normal(random), normal(random)});
+    const Mat3 a = rotation_about(axis, 3 * normal(random)) * (1 / 160.0 * Mat3::identity());
+    const LatticeShape shape =
+        make_lattice_shape(a, make_block_shape(CrystalShape::Gauss, 14 * Mat3::identity()), Mat3{});
+    const PeakShape peak = make_peak_shape(shape, a * Vec3{0, 1, 0});
+    const Vec3 k0{0, 0, -1};
+    const PlaneOfPeak plane =
+        plane_of_peak(peak, k0, {-50.05, 50.05, -80}, {0.1, 0, 0}, {0, -0.1, 0});
+    for (const double x : {500.0, 500.0 + 1e-7, 500.0 + 1e-4}) {
+      const SpectralPeak<double> at = line_of_peak(plane, 0.5, 500.5).at(x);
+      const Vec3 d = unit({(x - 500) * 0.1, 0, -80}) - k0;
+      const double exact = quadratic_form(peak.inverse_covariance, 0.77 * d - peak.centre);
+      const double w = 0.77 - at.centre;
+      EXPECT_GE(at.a, 0);
+      EXPECT_GE(at.least, 0);
+      // What cancellation leaves of `a` costs a few per cent of chi^2, where e^-600 is all that is lit.
+      EXPECT_NEAR(at.a * w * w + at.least, exact, 0.05 * exact) << x;
+    }
+  }
 }
 
 TEST(CountChannels, AddsTheWeightsWithinATophat) {

@@ -400,6 +400,27 @@ SpotShape measure(const std::vector<float>& photons, const models::Panel& panel,
   return {{x, y}, std::sqrt(square / sum - x * x - y * y)};
 }
 
+TEST(CountsOfADetector, EndWhereTheResponseEndsNotWhereThePresetDid) {
+  SimulateParams params;
+  params.detector.preset = find_preset("jungfrau_4m");
+  params.detector.gain = 10;
+  params.response.kind = ResponseKind::GainStages;
+  check_simulate_params(params);
+  auto detector = make_simulated_detector(params.detector, 1.3).detector;
+  describe_counts(params, detector);
+  EXPECT_GT(detector.panels[0].trusted_range[1], 1e5) << "12 000 photons of 9.5 keV";
+}
+
+TEST(CountsOfADetector, NeedRoomAboveTheOffset) {
+  SimulateParams params;
+  params.detector.preset = find_preset("flat");
+  params.response.kind = ResponseKind::Linear;
+  params.response.adc_offset = 70000;
+  check_simulate_params(params);
+  auto detector = make_simulated_detector(params.detector, 1.3).detector;
+  EXPECT_THROW(describe_counts(params, detector), core::Error);
+}
+
 /// Where the models predict a spot and where images show it. The models count photons that pass through
 /// the sensor as recorded at its surface, as dxtbx does: their shift is the true one times the captured
 /// share.

@@ -75,7 +75,7 @@ private:
 };
 
 /// Renders shots on one detector, on the device that Kokkos was built for. The beam given at construction
-/// fixes direction and polarisation. Pixel order of images: panel after panel, slow, fast. One renderer
+/// fixes polarisation and the rings of water; photons come from where the shot says. Pixel order of images: panel after panel, slow, fast. One renderer
 /// at a time: MPI ranks, not threads, share the work.
 class Renderer {
 public:

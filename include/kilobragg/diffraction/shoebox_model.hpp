@@ -42,7 +42,9 @@ struct Contribution {
 struct ShoeboxImage {
   std::vector<double> photons;     ///< Bragg peaks, without background
   std::vector<double> derivatives; ///< [parameter][pixel], photons per unit of the parameter
-  std::vector<Contribution> contributions; ///< by reflection, if asked for
+  std::vector<Contribution>
+      contributions; ///< if asked for: peak by peak, so that a reflection comes
+                     ///< once per lattice, block and direction of the beam
 };
 
 struct ShoeboxOptions {
@@ -63,7 +65,10 @@ struct ShoeboxShot {
 /// r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>, with polarisation P, solid angle Omega and
 /// capture c taken at the middle of the pixel and derived with it. `beam` fixes the polarisation. All
 /// shots go through each launch together; pixels are those of the first shot's boxes, then the second's.
-/// Throws core::Error for other shapes, boxes beyond their panel, or directions of absent lattices.
+/// Peaks are added also where they overlap: Renderer does so only where they end before the next begins.
+/// Where |F|^2 has layers, values take those of the shifted wavelengths; the derivative to the wavelength
+/// leaves out the change of |F|^2. Throws core::Error for other shapes, boxes beyond their panel,
+/// directions of absent lattices, or options without sense.
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              std::span<const ShoeboxShot> shots,
                              const DeviceReflections& reflections, const ShoeboxOptions& options);
