@@ -187,8 +187,9 @@ KOKKOS_FUNCTION void for_each_place(const PeakSources& from, const SpotPeak& pea
   const auto ray = [&](int j) {
     return unit(cut_by_ewald_sphere(peak.shape, peak.k0, spectrum.wave_number[j]).ray);
   };
-  const Vec3 one = ray(peak.channels.first), other = ray(peak.channels.last - 1),
-             middle = unit(one + other);
+  const Vec3 one = ray(peak.channels.first);
+  const bool streak = peak.channels.last - peak.channels.first > 1;
+  const Vec3 middle = streak ? unit(one + ray(peak.channels.last - 1)) : one;
   const double reach = std::sqrt(peak.chi2_max * trace(peak.shape.covariance)) /
                        spectrum.wave_number[peak.channels.first];
   const double radius = reach + norm(one - middle);

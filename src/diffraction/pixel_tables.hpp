@@ -19,7 +19,8 @@ struct PixelTables {
   std::vector<PanelCone> panels;
   std::vector<std::size_t> offsets; ///< of each panel's first pixel
   std::size_t pixels = 0;
-  std::vector<float> factor; ///< polarisation, solid angle (sr), capture unless layers have it
+  std::vector<float> factor; ///< polarisation, solid angle (sr), capture unless layers have it;
+                             ///< emptied once kernels have it
   std::vector<float> water;  ///< background of mean 1
 };
 

@@ -55,7 +55,9 @@ struct Renderer::State {
       : params(p)
       , tables(make_pixel_tables(detector, beam, p))
       , factor(to_device(tables.factor))
-      , spots(tables, factor, p) {}
+      , spots(tables, factor, p) {
+    tables.factor = {}; // the copy for kernels is enough
+  }
 
   RenderCounts add(std::span<const Shot> shots, const DeviceReflections::State& reflections,
                    float* photons) {

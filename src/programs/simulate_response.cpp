@@ -190,10 +190,8 @@ void add_response_options(core::OptionSet& options, SimulateResponse& response) 
       [&response](int i) { response.kind = static_cast<ResponseKind>(i); },
       [&response] { return static_cast<int>(response.kind); },
       "photons: whole photons times detector.gain, no noise but theirs. linear: adc_offset + gain "
-      "x "
-      "photons + readout noise, as CCDs have it. gain_stages: pixels that lower their gain as "
-      "charge "
-      "grows (JUNGFRAU), calibrated back to photons times detector.gain.");
+      "x photons + readout noise, as CCDs have it. gain_stages: pixels that lower their gain as "
+      "charge grows (JUNGFRAU), calibrated back to photons times detector.gain.");
   options.add("detector.readout_noise", response.readout_noise,
               "Standard deviation of what reading out adds: counts (linear; None = 3), or ADU in "
               "each stage (gain_stages; None = detector.gain_stages.noise).");
@@ -222,8 +220,7 @@ void add_response_options(core::OptionSet& options, SimulateResponse& response) 
       "detector.point_spread.shape", {"gaussian", "fibre"}, [&spread](int i) { spread.shape = i; },
       [&spread] { return spread.shape; },
       "gaussian, or fibre: that of CCDs behind fibre optics, with long tails (nanoBragg's gauss "
-      "and "
-      "fiber).");
+      "and fiber).");
   options.add("detector.point_spread.fwhm", spread.fwhm,
               "Full width at half maximum (micrometre); 0 = none.");
   options.add("detector.point_spread.radius", spread.radius,

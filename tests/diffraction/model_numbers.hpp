@@ -15,19 +15,7 @@ inline models::Detector numbers_detector() {
 }
 
 inline Shot numbers_shot() {
-  Shot shot;
-  shot.beam = kilobragg::testing::three_wavelengths();
-  shot.fluence = 1e24;
-  for (const double angle : {0.6, 1.1}) {
-    ShotLattice lattice;
-    lattice.crystal =
-        models::Crystal::from_cell({50, 50, 60, 90, 90, 90}, rotation_about(unit({1, 2, 3}), angle),
-                                   models::SpaceGroup("P43212"));
-    lattice.size = Mat3{{26, 1, 0.5, 1, 28, -0.7, 0.5, -0.7, 24}};
-    lattice.rotation = 1e-6 * Mat3{{4, 1, 0, 1, 5, 0.5, 0, 0.5, 3}};
-    shot.lattices.push_back(lattice);
-  }
-  return shot;
+  return kilobragg::testing::two_lattices({{26, 1, 0.5, 1, 28, -0.7, 0.5, -0.7, 24}});
 }
 
 inline std::vector<ParameterDirection> numbers_parameters() {

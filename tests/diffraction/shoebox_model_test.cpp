@@ -25,23 +25,7 @@ ReflectionSphere make_reflections() {
   return expand_to_sphere(testing::graded_amplitudes({50, 50, 60, 90, 90, 90}, 2), 0);
 }
 
-/// Anisotropic in size and spread, and a second lattice.
-Shot make_shot() {
-  Shot shot;
-  shot.beam = make_beam();
-  shot.fluence = 1e24;
-  for (const double angle : {0.6, 1.1}) {
-    ShotLattice lattice;
-    lattice.crystal =
-        models::Crystal::from_cell({50, 50, 60, 90, 90, 90}, rotation_about(unit({1, 2, 3}), angle),
-                                   models::SpaceGroup("P43212"));
-    lattice.size = Mat3{{16, 1, 0.5, 1, 18, -0.7, 0.5, -0.7, 14}};
-    lattice.rotation = 1e-6 * Mat3{{4, 1, 0, 1, 5, 0.5, 0, 0.5, 3}};
-    lattice.scale = 2;
-    shot.lattices.push_back(lattice);
-  }
-  return shot;
-}
+Shot make_shot() { return testing::two_lattices({{16, 1, 0.5, 1, 18, -0.7, 0.5, -0.7, 14}}); }
 
 struct Model {
   models::Detector detector = make_detector();

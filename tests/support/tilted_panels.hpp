@@ -1,6 +1,7 @@
 // Two small tilted panels and a beam of three wavelengths, for tests of the forward model.
 #pragma once
 
+#include "kilobragg/diffraction/renderer.hpp"
 #include "kilobragg/models/beam.hpp"
 #include "kilobragg/models/detector.hpp"
 #include "kilobragg/structure_factors/amplitudes.hpp"
@@ -40,6 +41,24 @@ inline models::Beam three_wavelengths() {
   beam.polarization_fraction = 0.9;
   beam.spectrum = {{1.295, 1.3, 1.31}, {1, 3, 2}};
   return beam;
+}
+
+/// Two crystals of a tetragonal cell, anisotropic in size and spread.
+inline diffraction::Shot two_lattices(const Mat3& size) {
+  diffraction::Shot shot;
+  shot.beam = three_wavelengths();
+  shot.fluence = 1e24;
+  for (const double angle : {0.6, 1.1}) {
+    diffraction::ShotLattice lattice;
+    lattice.crystal =
+        models::Crystal::from_cell({50, 50, 60, 90, 90, 90}, rotation_about(unit({1, 2, 3}), angle),
+                                   models::SpaceGroup("P43212"));
+    lattice.size = size;
+    lattice.rotation = 1e-6 * Mat3{{4, 1, 0, 1, 5, 0.5, 0, 0.5, 3}};
+    lattice.scale = 2;
+    shot.lattices.push_back(lattice);
+  }
+  return shot;
 }
 
 /// Amplitudes that grow with the indices, in P43212.
