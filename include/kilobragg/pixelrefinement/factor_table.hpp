@@ -1,0 +1,32 @@
+// The structure factors that are refined: one per index of the asymmetric unit (and layer of energy).
+#pragma once
+
+#include "kilobragg/merging/observations.hpp"
+#include "kilobragg/models/symmetry.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace kilobragg::pixelrefinement {
+
+/// Columns of equal length, sorted by index. Values are amplitudes on the scale of the forward model.
+struct FactorTable {
+  models::UnitCell cell;
+  models::SpaceGroup space_group;
+  bool bijvoet_apart = true;
+  std::vector<merging::AsuIndex> index; ///< `minus` is set for mates where they are apart
+  std::vector<double> f;                ///< > 0
+  std::vector<double> sigma;            ///< of ln F: how well it is known; large where it never was seen
+  std::vector<std::uint8_t> measured;   ///< 0 = a guess from its shell
+
+  std::size_t size() const { return index.size(); }
+  /// Row of any index, by symmetry; -1 if absent or beyond the table.
+  std::int32_t row_of(const models::Miller& hkl) const;
+};
+
+/// All indices to d_min with amplitude 1, not measured, sigma 1.
+FactorTable make_factor_table(const models::UnitCell& cell, const models::SpaceGroup& group,
+                              double d_min, bool bijvoet_apart);
+
+} // namespace kilobragg::pixelrefinement
