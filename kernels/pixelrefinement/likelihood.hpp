@@ -4,6 +4,7 @@
 #include "kernels/function.hpp"
 
 #include <cmath>
+#include <cstdint>
 
 namespace kilobragg::pixelrefinement {
 
@@ -83,6 +84,16 @@ KOKKOS_FUNCTION inline PixelFit fit_noisy_photons(double d, double m, double rea
   if (readout < silent_readout) return fit_poisson(std::fmax(0.0, std::round(d)), m);
   const NoisyPhotons p = noisy_photons(d, m, readout);
   return {-p.log_density, 1 - p.ratio, 1 / (m + readout * readout)};
+}
+
+/// Which of these a refinement uses. NoisyPoisson is Poisson where the readout is silent.
+enum class Likelihood : std::uint8_t { Normal, Poisson, NoisyPoisson };
+
+KOKKOS_FUNCTION inline PixelFit fit_pixel(Likelihood likelihood, double d, double m,
+                                          double readout) {
+  if (likelihood == Likelihood::Normal) return fit_normal(d, m, readout);
+  if (likelihood == Likelihood::Poisson) return fit_poisson(std::fmax(0.0, d), m);
+  return fit_noisy_photons(d, m, readout);
 }
 
 } // namespace kilobragg::pixelrefinement
