@@ -1,0 +1,73 @@
+// How badly the model of one shot fits its shoeboxes, and how that changes with its parameters.
+#pragma once
+
+#include "kernels/pixelrefinement/likelihood.hpp"
+
+#include "kilobragg/pixelrefinement/factor_table.hpp"
+#include "kilobragg/pixelrefinement/parameter_space.hpp"
+#include "kilobragg/pixelrefinement/shot_pixels.hpp"
+#include "kilobragg/pixelrefinement/shot_reflections.hpp"
+
+#include <span>
+#include <vector>
+
+namespace kilobragg::pixelrefinement {
+
+struct ShotTargetParams {
+  Likelihood likelihood = Likelihood::Poisson;
+  /// Structure factors are not known exactly: the light of each box may differ from the model by a
+  /// factor e^t with ln-normal prior of width 2 sigma(ln F), and t takes its best value at every
+  /// evaluation (a nuisance, profiled out). With F known exactly all t are zero.
+  bool free_intensities = true;
+  double largest_width = 2; ///< of that prior
+  int oversample = 1;       ///< points per pixel edge
+  double tail = 1e-6;       ///< ShoeboxOptions
+};
+
+/// The model of a shot over all pixels of its boxes, also those that do not count.
+struct ShotImage {
+  std::vector<double> bragg;     ///< photons, times e^t of the pixel's box
+  std::vector<double> box_scale; ///< t of each box, 0 where it takes no part
+};
+
+/// f = sum over the used pixels of boxes in use of -ln p(value | background + e^t bragg)
+///     + sum over boxes t^2 / (2 width^2) + restraints.
+/// As t is at its best everywhere, df/dx = sum slope e^t dbragg/dx + restraints (envelope theorem).
+class ShotTarget {
+public:
+  /// Everything that is passed must outlive it. Only boxes in state Used take part.
+  ShotTarget(const ParameterSpace& space, const ShotPixels& pixels, const FactorTable& table,
+             const ShotReflections& reflections, const ShotTargetParams& params);
+
+  /// f and its gradient (size of the space); not finite where the model is not.
+  double evaluate(std::span<const double> x, std::span<double> gradient);
+  /// Fisher information of the parameters with all t free to follow (Schur complement), row-major,
+  /// restraints included: sum w D D^T - (sum w D k)(sum w D k)^T / (sum w k^2 + 1/width^2), k = e^t bragg.
+  std::vector<double> information(std::span<const double> x);
+  ShotImage image(std::span<const double> x);
+
+private:
+  struct Box {
+    std::size_t number;               ///< in ShotPixels
+    std::size_t first, last;          ///< of the pixels that count, in `pixel_`
+    double prior;                     ///< 1/width^2; 0 = t stays 0
+    double inv_d2;
+  };
+  diffraction::ShoeboxImage model(std::span<const double> x, bool derivatives) const;
+  /// The best t of a box.
+  double fit_scale(const Box& box, std::span<const double> bragg, double start) const;
+
+  const ParameterSpace& space_;
+  const ShotPixels& pixels_;
+  const FactorTable& table_;
+  const ShotReflections& reflections_;
+  ShotTargetParams params_;
+  std::vector<diffraction::Shoebox> windows_; ///< of the boxes in use
+  std::vector<Box> boxes_;
+  std::vector<std::size_t> pixel_;    ///< in ShotPixels, of each that counts
+  std::vector<std::size_t> modelled_; ///< in the model's images
+  std::vector<std::size_t> first_of_window_;
+  std::vector<double> scale_; ///< t of each box, where the last evaluation left it
+};
+
+} // namespace kilobragg::pixelrefinement
