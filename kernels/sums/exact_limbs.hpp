@@ -40,15 +40,17 @@ KOKKOS_FUNCTION void add_integer(Limbs& limbs, int position, std::uint64_t low, 
   const std::uint64_t words[4] = {low & mask, low >> 32, high & mask, high >> 32};
   const int shift = position & 31;
   int limb = position >> 5;
+  const std::int64_t sign =
+      negative ? -1 : 0; // (x ^ sign) - sign: no branch on what chance decides
   std::uint64_t carried = 0;
   for (const std::uint64_t word : words) {
     const std::uint64_t moved = word << shift;
     const auto digit = static_cast<std::int64_t>((moved & mask) | carried);
-    limbs[limb++] += negative ? -digit : digit;
+    limbs[limb++] += (digit ^ sign) - sign;
     carried = moved >> 32;
   }
   const auto digit = static_cast<std::int64_t>(carried);
-  limbs[limb] += negative ? -digit : digit;
+  limbs[limb] += (digit ^ sign) - sign;
 }
 
 /// Counts an infinity or NaN; `value` is one.

@@ -13,7 +13,7 @@ namespace kilobragg::parallel {
 
 /// Holds the exact sum of what was added, over the whole range of doubles and of their products (U. Kulisch,
 /// Computer arithmetic and validity, 2013, chapter 8). For sums whose range is not known, where
-/// FixedPointSum needs a scale; 5 to 10 ns per summand and 1 KB per sum.
+/// FixedPointSum needs a scale; about 10 ns per summand and 1 KB per sum.
 class ExactSum {
 public:
   void add(double value);
