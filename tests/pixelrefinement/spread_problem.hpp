@@ -3,15 +3,17 @@
 
 #include "pixelrefinement/minimum_problems.hpp"
 
-#include "kilobragg/pixelrefinement/spread_lbfgs.hpp"
+#include "kilobragg/pixelrefinement/checkpoint.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
 namespace kilobragg::pixelrefinement {
 
-/// The first `shared` variables are shared; variable i of the others is owned by rank (3 i + shift) mod size,
-/// and lies there in falling order.
+/// The first `shared` variables are shared. Of the others each pair is a block; block b is owned by rank
+/// (3 b + shift) mod size, where blocks lie in falling order.
 class SpreadProblem {
 public:
   SpreadProblem(Problem problem, const parallel::Communicator& ranks, std::size_t shared,
@@ -22,8 +24,7 @@ public:
       , vectors_(ranks, shared, mine_.size() - shared) {}
 
   SpreadVectors& vectors() { return vectors_; }
-  /// Which variables this rank holds.
-  const std::vector<std::int32_t>& variables() const { return mine_; }
+  const std::vector<OwnedBlock>& blocks() const { return blocks_; }
 
   std::vector<double> part(const std::vector<double>& whole) const {
     std::vector<double> values;
@@ -56,13 +57,16 @@ public:
   }
 
 private:
-  std::vector<std::int32_t> variables_of(const parallel::Communicator& ranks,
-                                         std::size_t shift) const {
+  std::vector<std::int32_t> variables_of(const parallel::Communicator& ranks, std::size_t shift) {
     std::vector<std::int32_t> variables;
     for (std::size_t i = 0; i < shared_; ++i) variables.push_back(std::int32_t(i));
-    for (std::size_t i = problem_.x0.size(); i-- > shared_;)
-      if ((3 * i + shift) % std::size_t(ranks.size()) == std::size_t(ranks.rank()))
-        variables.push_back(std::int32_t(i));
+    const std::size_t owned = problem_.x0.size() - shared_;
+    for (std::size_t b = (owned + 1) / 2; b-- > 0;) {
+      if ((3 * b + shift) % std::size_t(ranks.size()) != std::size_t(ranks.rank())) continue;
+      blocks_.push_back({"block " + std::to_string(b), std::min<std::size_t>(2, owned - 2 * b)});
+      for (std::size_t k = 0; k < blocks_.back().size; ++k)
+        variables.push_back(std::int32_t(shared_ + 2 * b + k));
+    }
     return variables;
   }
   template <typename T>
@@ -72,7 +76,8 @@ private:
 
   Problem problem_;
   std::size_t shared_;
-  std::vector<std::int32_t> mine_;
+  std::vector<OwnedBlock> blocks_;
+  std::vector<std::int32_t> mine_; ///< variables of this rank
   SpreadVectors vectors_;
 };
 
