@@ -33,6 +33,15 @@ std::uint32_t checksum(const FrameHeader& header, std::span<const std::byte> pay
   return crc32c(payload, crc32c(std::as_bytes(std::span(&header, 1)).first(8)));
 }
 
+FrameHeader header_of(std::uint32_t type, std::span<const std::byte> payload,
+                      const std::string& path) {
+  require(payload.size() <= 0x7fffffff, "record of {} bytes is too large for {}", payload.size(),
+          path);
+  FrameHeader header{static_cast<std::uint32_t>(payload.size()), type, 0};
+  header.crc = checksum(header, payload);
+  return header;
+}
+
 struct FileCloser {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
@@ -156,10 +165,7 @@ RecordLogWriter::RecordLogWriter(RecordLogWriter&& other) noexcept
     , found_(other.found_) {}
 
 void RecordLogWriter::append(std::uint32_t type, std::span<const std::byte> payload) {
-  require(payload.size() <= 0x7fffffff, "record of {} bytes is too large for {}", payload.size(),
-          path_);
-  FrameHeader header{static_cast<std::uint32_t>(payload.size()), type, 0};
-  header.crc = checksum(header, payload);
+  const FrameHeader header = header_of(type, payload, path_);
   std::vector<std::byte> frame(sizeof header + payload.size());
   std::memcpy(frame.data(), &header, sizeof header);
   if (!payload.empty()) std::memcpy(frame.data() + sizeof header, payload.data(), payload.size());
@@ -171,5 +177,19 @@ void RecordLogWriter::append(std::uint32_t type, std::span<const std::byte> payl
   }
   size_ += frame.size();
 }
+
+AtomicRecordLog::AtomicRecordLog(std::string path)
+    : path_(path)
+    , file_(std::move(path)) {
+  file_.write(std::as_bytes(std::span(magic)));
+}
+
+void AtomicRecordLog::append(std::uint32_t type, std::span<const std::byte> payload) {
+  const FrameHeader header = header_of(type, payload, path_);
+  file_.write(std::as_bytes(std::span(&header, 1)));
+  file_.write(payload);
+}
+
+void AtomicRecordLog::commit() { file_.commit(); }
 
 } // namespace kilobragg::core

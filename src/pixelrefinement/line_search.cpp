@@ -163,8 +163,12 @@ void advance_search(LineSearch& search, double f, double slope, const LineSearch
     search.status = SearchStatus::Found;
     return;
   }
-  const bool at_an_end = (now.step >= search.largest && f <= limit && slope <= wanted) ||
-                         (now.step <= params.smallest && (f > limit || slope >= wanted));
+  if (now.step >= search.largest && f <= limit && slope <= wanted) {
+    search.best = now;
+    search.status = SearchStatus::AtLargest;
+    return;
+  }
+  const bool at_an_end = now.step <= params.smallest && (f > limit || slope >= wanted);
   if (cannot_go_on(search, params) || at_an_end || search.evaluations >= params.max_evaluations) {
     if (f < search.best.f) search.best = now;
     search.step = search.best.step;

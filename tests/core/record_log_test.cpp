@@ -51,6 +51,19 @@ std::vector<std::size_t> ends_of_records() {
   return ends;
 }
 
+TEST(RecordLog, OneThatAppearsWholeHasTheSameBytes) {
+  const testing::TemporaryFolder folder;
+  {
+    AtomicRecordLog log(folder / "whole");
+    for (const auto& [type, text] : sample) log.append(type, bytes_of(text));
+    EXPECT_FALSE(std::filesystem::exists(folder / "whole"));
+    log.commit();
+  }
+  EXPECT_EQ(read_text_file(folder / "whole"), read_text_file(sample_log(folder)));
+  AtomicRecordLog(folder / "given up").append(1, bytes_of("x"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "given up"));
+}
+
 TEST(RecordLog, LayoutIsWhatTheDocumentSays) {
   const testing::TemporaryFolder folder;
   { RecordLogWriter(folder / "log").append(7, bytes_of("123456789")); }

@@ -1,38 +1,21 @@
 // L-BFGS on standard problems against their published minima.
+#include "pixelrefinement/minimum_problems.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/pixelrefinement/lbfgs.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <complex>
+#include <iostream>
 #include <limits>
-#include <numbers>
 
 namespace kilobragg::pixelrefinement {
 namespace {
 
-using Complex = std::complex<double>;
-
-/// Problems are templates over the number, so that a step in the imaginary direction gives derivatives to
-/// the last bit: df/dx = Im f(x + i h) / h.
-template <typename F>
-std::vector<double> gradient_of(const F& f, const std::vector<double>& x) {
-  constexpr double h = 1e-100;
-  std::vector<Complex> z(x.begin(), x.end());
-  std::vector<double> gradient;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    z[i] += Complex(0, h);
-    gradient.push_back(f(z).imag() / h);
-    z[i] = x[i];
-  }
-  return gradient;
-}
-
-template <typename F>
-LbfgsState minimise(const F& f, LbfgsState state, const LbfgsParams& params = {}) {
+LbfgsState minimise(const Problem& problem, LbfgsState state, const LbfgsParams& params = {}) {
   while (state.status == LbfgsStatus::Evaluate)
-    advance_lbfgs(state, f(state.point), gradient_of(f, state.point), params);
+    advance_lbfgs(state, problem.f(state.point), problem.gradient(state.point), params);
   return state;
 }
 
@@ -43,218 +26,53 @@ LbfgsParams strict() {
   return params;
 }
 
-/// Numbers as in Moré, Garbow & Hillstrom (1981), ACM Trans. Math. Softw. 7, 17.
-template <typename F>
-void expect_minimum(const char* name, const F& f, const std::vector<double>& x0, double minimum) {
-  const LbfgsState end = minimise(f, start_lbfgs(x0), strict());
-  EXPECT_NE(end.status, LbfgsStatus::Limit) << name;
-  EXPECT_NEAR(end.f, minimum, 1e-5 * minimum + 1e-12) << name;
-  std::cout << name << ": " << end.iterations << " iterations, " << end.evaluations
-            << " evaluations, f = " << end.f << '\n';
-}
-
-template <typename T>
-T square(const T& v) {
-  return v * v;
-}
-
-TEST(Lbfgs, ValleysAndBadScales) {
-  expect_minimum(
-      "(1) Rosenbrock",
-      [](const auto& x) { return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]); },
-      {-1.2, 1}, 0);
-  expect_minimum(
-      "(2) Freudenstein and Roth",
-      [](const auto& x) {
-        return square(-13.0 + x[0] + ((5.0 - x[1]) * x[1] - 2.0) * x[1]) +
-               square(-29.0 + x[0] + ((x[1] + 1.0) * x[1] - 14.0) * x[1]);
-      },
-      {0.5, -2}, 48.98425);
-  expect_minimum(
-      "(4) Brown, badly scaled",
-      [](const auto& x) {
-        return square(x[0] - 1e6) + square(x[1] - 2e-6) + square(x[0] * x[1] - 2.0);
-      },
-      {1, 1}, 0);
-  expect_minimum(
-      "(5) Beale",
-      [](const auto& x) {
-        return square(1.5 - x[0] * (1.0 - x[1])) + square(2.25 - x[0] * (1.0 - x[1] * x[1])) +
-               square(2.625 - x[0] * (1.0 - x[1] * x[1] * x[1]));
-      },
-      {1, 1}, 0);
-  expect_minimum(
-      "(6) Jennrich and Sampson",
-      [](const auto& x) {
-        auto sum = 0.0 * x[0];
-        for (int i = 1; i <= 10; ++i)
-          sum += square(2.0 + 2.0 * i - (exp(double(i) * x[0]) + exp(double(i) * x[1])));
-        return sum;
-      },
-      {0.3, 0.4}, 124.3622);
-  expect_minimum(
-      "(7) helical valley",
-      [](const auto& x) {
-        const double quadrant = std::real(x[0]) < 0 ? 0.5 : 0;
-        const auto theta = atan(x[1] / x[0]) / (2 * std::numbers::pi) + quadrant;
-        return 100.0 * square(x[2] - 10.0 * theta) +
-               100.0 * square(sqrt(x[0] * x[0] + x[1] * x[1]) - 1.0) + x[2] * x[2];
-      },
-      {-1, 0, 0}, 0);
-  expect_minimum(
-      "(14) Wood",
-      [](const auto& x) {
-        return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]) +
-               90.0 * square(x[3] - x[2] * x[2]) + square(1.0 - x[2]) +
-               10.0 * square(x[1] + x[3] - 2.0) + square(x[1] - x[3]) / 10.0;
-      },
-      {-3, -1, -3, -1}, 0);
-}
-
-TEST(Lbfgs, FitsToData) {
-  expect_minimum(
-      "(8) Bard",
-      [](const auto& x) {
-        const double y[] = {0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39,
-                            0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39};
-        auto sum = 0.0 * x[0];
-        for (int i = 1; i <= 15; ++i) {
-          const double u = i, v = 16 - i, w = std::min(u, v);
-          sum += square(y[i - 1] - (x[0] + u / (v * x[1] + w * x[2])));
-        }
-        return sum;
-      },
-      {1, 1, 1}, 8.21487e-3);
-  expect_minimum(
-      "(9) Gauss",
-      [](const auto& x) {
-        const double y[] = {0.0009, 0.0044, 0.0175, 0.0540, 0.1295, 0.2420, 0.3521, 0.3989,
-                            0.3521, 0.2420, 0.1295, 0.0540, 0.0175, 0.0044, 0.0009};
-        auto sum = 0.0 * x[0];
-        for (int i = 1; i <= 15; ++i)
-          sum += square(x[0] * exp(-x[1] * square((8.0 - i) / 2 - x[2]) / 2.0) - y[i - 1]);
-        return sum;
-      },
-      {0.4, 1, 0}, 1.12793e-8);
-  expect_minimum(
-      "(15) Kowalik and Osborne",
-      [](const auto& x) {
-        const double y[] = {0.1957, 0.1947, 0.1735, 0.1600, 0.0844, 0.0627,
-                            0.0456, 0.0342, 0.0323, 0.0235, 0.0246};
-        const double u[] = {4, 2, 1, 0.5, 0.25, 0.167, 0.125, 0.1, 0.0833, 0.0714, 0.0625};
-        auto sum = 0.0 * x[0];
-        for (int i = 0; i < 11; ++i)
-          sum += square(y[i] -
-                        x[0] * (u[i] * u[i] + u[i] * x[1]) / (u[i] * u[i] + u[i] * x[2] + x[3]));
-        return sum;
-      },
-      {0.25, 0.39, 0.415, 0.39}, 3.07505e-4);
-  expect_minimum(
-      "(16) Brown and Dennis",
-      [](const auto& x) {
-        auto sum = 0.0 * x[0];
-        for (int i = 1; i <= 20; ++i) {
-          const double t = i / 5.0;
-          sum += square(square(x[0] + t * x[1] - std::exp(t)) +
-                        square(x[2] + x[3] * std::sin(t) - std::cos(t)));
-        }
-        return sum;
-      },
-      {25, 5, -5, -1}, 85822.2);
-}
-
-TEST(Lbfgs, ProblemsOfManyVariables) {
-  std::vector<double> counted;
-  for (int i = 1; i <= 10; ++i) counted.push_back(i);
-  expect_minimum(
-      "(23) penalty I",
-      [](const auto& x) {
-        auto sum = 0.0 * x[0], norm = 0.0 * x[0];
-        for (const auto& v : x) {
-          sum += 1e-5 * square(v - 1.0);
-          norm += v * v;
-        }
-        return sum + square(norm - 0.25);
-      },
-      counted, 7.08765e-5);
-  std::vector<double> rosenbrock, powell;
-  for (int i = 0; i < 100; ++i) {
-    rosenbrock.push_back(i % 2 == 0 ? -1.2 : 1);
-    powell.push_back(std::vector<double>{3, -1, 0, 1}[std::size_t(i % 4)]);
+void expect_minima(const std::vector<Problem>& problems) {
+  for (const Problem& problem : problems) {
+    const LbfgsState end = minimise(problem, start_lbfgs(problem.x0), strict());
+    EXPECT_NE(end.status, LbfgsStatus::Limit) << problem.name;
+    EXPECT_NEAR(end.f, problem.minimum, 1e-5 * problem.minimum + 1e-12) << problem.name;
+    std::cout << problem.name << ": " << end.iterations << " iterations, " << end.evaluations
+              << " evaluations, f = " << end.f << '\n';
   }
-  expect_minimum(
-      "(21) extended Rosenbrock, 100 variables",
-      [](const auto& x) {
-        auto sum = 0.0 * x[0];
-        for (std::size_t i = 0; i < x.size(); i += 2)
-          sum += 100.0 * square(x[i + 1] - x[i] * x[i]) + square(1.0 - x[i]);
-        return sum;
-      },
-      rosenbrock, 0);
-  expect_minimum(
-      "(22) extended Powell, 100 variables",
-      [](const auto& x) {
-        auto sum = 0.0 * x[0];
-        for (std::size_t i = 0; i < x.size(); i += 4)
-          sum += square(x[i] + 10.0 * x[i + 1]) + 5.0 * square(x[i + 2] - x[i + 3]) +
-                 square(square(x[i + 1] - 2.0 * x[i + 2])) + 10.0 * square(square(x[i] - x[i + 3]));
-        return sum;
-      },
-      powell, 0);
 }
 
-/// A quadratic of 50 variables with scales over six orders of magnitude, and neighbours that pull.
-template <typename X>
-auto stretched(const X& x) {
-  auto sum = 0.0 * x[0];
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double scale = std::pow(10, 6.0 * double(i) / 49);
-    sum += 0.5 * scale * square(x[i] - 1.0);
-    if (i > 0) sum += 0.05 * scale * (x[i] - 1.0) * (x[i - 1] - 1.0);
-  }
-  return sum;
-}
+TEST(Lbfgs, ValleysAndBadScales) { expect_minima(valleys()); }
+TEST(Lbfgs, FitsToData) { expect_minima(fits_to_data()); }
+TEST(Lbfgs, ProblemsOfManyVariables) { expect_minima(many_variables()); }
 
 TEST(Lbfgs, TheDiagonalOfTheHessianSparesIterations) {
-  const auto f = [](const auto& x) { return stretched(x); };
-  std::vector<double> diagonal;
-  for (int i = 0; i < 50; ++i) diagonal.push_back(std::pow(10, 6.0 * i / 49));
-  const std::vector<double> x0(50, 0.0);
-  const auto with = minimise(f, start_lbfgs(x0, diagonal), strict());
-  const auto without = minimise(f, start_lbfgs(x0), strict());
+  const Problem problem = stretched_quadratic();
+  const auto with = minimise(problem, start_lbfgs(problem.x0, stretched_diagonal()), strict());
+  const auto without = minimise(problem, start_lbfgs(problem.x0), strict());
   for (const double x : with.x) EXPECT_NEAR(x, 1, 1e-7);
   EXPECT_LT(with.iterations, 20);
   EXPECT_GT(without.iterations, 5 * with.iterations);
 }
 
 TEST(Lbfgs, ACopyGoesOnBitForBit) {
-  const auto f = [](const auto& x) {
-    return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]);
-  };
+  const Problem problem = valleys()[0];
   LbfgsState state = start_lbfgs({-1.2, 1});
   for (int i = 0; i < 17; ++i)
-    advance_lbfgs(state, f(state.point), gradient_of(f, state.point), strict());
+    advance_lbfgs(state, problem.f(state.point), problem.gradient(state.point), strict());
   ASSERT_EQ(state.status, LbfgsStatus::Evaluate);
   const LbfgsState copy = state;
-  const auto one = minimise(f, state, strict()), other = minimise(f, copy, strict());
+  const auto one = minimise(problem, state, strict()), other = minimise(problem, copy, strict());
   EXPECT_EQ(one.x, other.x);
   EXPECT_EQ(one.evaluations, other.evaluations);
 }
 
 TEST(Lbfgs, EndsWhereItIsTold) {
-  const auto f = [](const auto& x) {
-    return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]);
-  };
+  const Problem problem = valleys()[0];
   LbfgsParams few;
   few.max_iterations = 5;
-  const auto limited = minimise(f, start_lbfgs({-1.2, 1}), few);
+  const auto limited = minimise(problem, start_lbfgs({-1.2, 1}), few);
   EXPECT_EQ(limited.status, LbfgsStatus::Limit);
   EXPECT_EQ(limited.iterations, 5);
   EXPECT_EQ(limited.point, limited.x);
   LbfgsParams loose;
   loose.value_tolerance = 0.5;
-  EXPECT_LT(minimise(f, start_lbfgs({-1.2, 1}), loose).iterations, 10);
-  EXPECT_EQ(minimise(f, start_lbfgs({1, 1})).evaluations, 1);
+  EXPECT_LT(minimise(problem, start_lbfgs({-1.2, 1}), loose).iterations, 10);
+  EXPECT_EQ(minimise(problem, start_lbfgs({1, 1})).evaluations, 1);
   // A gradient that points the wrong way: nothing lower is found.
   LbfgsState state = start_lbfgs({0.0});
   while (state.status == LbfgsStatus::Evaluate)
@@ -263,16 +81,56 @@ TEST(Lbfgs, EndsWhereItIsTold) {
   EXPECT_EQ(state.point, std::vector<double>{0.0});
 }
 
+TEST(Lbfgs, NoVariableChangesByMoreThanItMay) {
+  LbfgsParams params = strict();
+  params.max_step = 0.05;
+  const std::pair<Problem, std::vector<double>> cases[] = {
+      {valleys()[0], {}}, {stretched_quadratic(), stretched_diagonal()}};
+  for (const auto& [problem, diagonal] : cases) {
+    LbfgsState state = start_lbfgs(problem.x0, diagonal);
+    double most = 0;
+    while (state.status == LbfgsStatus::Evaluate) {
+      const std::vector<double> before = state.x;
+      advance_lbfgs(state, problem.f(state.point), problem.gradient(state.point), params);
+      for (std::size_t i = 0; i < before.size(); ++i)
+        most = std::max(most, std::abs(state.x[i] - before[i]));
+    }
+    EXPECT_NEAR(state.f, problem.minimum, 1e-9) << problem.name;
+    EXPECT_LE(most, 0.05 * (1 + 1e-10));
+    EXPECT_GT(most, 0.049); // somewhere the limit was what ended the search
+  }
+}
+
+TEST(Lbfgs, ReportsTheBestPoint) {
+  const Problem problem = valleys()[0];
+  LbfgsState state = start_lbfgs(problem.x0);
+  std::vector<LbfgsReport> lines;
+  while (state.status == LbfgsStatus::Evaluate) {
+    advance_lbfgs(state, problem.f(state.point), problem.gradient(state.point));
+    if (lines.empty() || state.report.iteration > lines.back().iteration)
+      lines.push_back(state.report);
+  }
+  ASSERT_EQ(lines.size(), std::size_t(state.iterations + 1));
+  EXPECT_EQ(lines.front().step, 0);
+  EXPECT_EQ(lines.front().f, problem.f(problem.x0));
+  EXPECT_EQ(lines.back().evaluations, state.evaluations);
+  EXPECT_EQ(lines.back().f, state.f);
+  EXPECT_DOUBLE_EQ(lines.back().gradient_norm, std::hypot(state.g[0], state.g[1]));
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    EXPECT_LT(lines[i].f, lines[i - 1].f);
+    EXPECT_GT(lines[i].step, 0);
+  }
+}
+
 TEST(Lbfgs, StepsOverHoles) {
   // Not a number for x <= 0, where the first steps lead.
-  const auto f = [](const auto& x) { return x[0] - log(x[0]); };
+  const auto f = [](double x) { return x - std::log(x); };
   LbfgsState state = start_lbfgs({10}, {0.01});
   while (state.status == LbfgsStatus::Evaluate) {
     const double x = state.point[0];
     const bool hole = x <= 0;
     const double none = std::numeric_limits<double>::quiet_NaN();
-    advance_lbfgs(state, hole ? none : f(state.point),
-                  std::vector<double>{hole ? none : 1 - 1 / x});
+    advance_lbfgs(state, hole ? none : f(x), std::vector<double>{hole ? none : 1 - 1 / x});
   }
   EXPECT_EQ(state.status, LbfgsStatus::Converged);
   EXPECT_NEAR(state.x[0], 1, 1e-5);
@@ -284,6 +142,8 @@ TEST(Lbfgs, RefusesNonsense) {
   LbfgsState state = start_lbfgs({1, 2});
   EXPECT_THROW(advance_lbfgs(state, 1, std::vector<double>{1}), core::Error);
   EXPECT_THROW(advance_lbfgs(state, std::nan(""), std::vector<double>{1, 1}), core::Error);
+  state = start_lbfgs({1, 2});
+  EXPECT_THROW(advance_lbfgs(state, 1, std::vector<double>{1, std::nan("")}), core::Error);
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // A file of framed, checksummed records that only ever grows; the base of shards.
 #pragma once
 
+#include "kilobragg/core/files.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -70,6 +72,20 @@ private:
   int file_ = -1;
   std::uint64_t size_ = 0;
   LogSummary found_;
+};
+
+/// A record log that appears under its name only when whole. Throws as AtomicFile does; payloads to 2^31 - 1
+/// bytes.
+class AtomicRecordLog {
+public:
+  explicit AtomicRecordLog(std::string path);
+  void append(std::uint32_t type, std::span<const std::byte> payload);
+  /// Nothing may be appended afterwards.
+  void commit();
+
+private:
+  std::string path_;
+  AtomicFile file_;
 };
 
 } // namespace kilobragg::core

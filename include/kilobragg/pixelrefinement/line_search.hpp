@@ -12,9 +12,10 @@ struct LineSearchParams {
 };
 
 enum class SearchStatus {
-  Evaluate, ///< wants f and slope at `step`
-  Found,    ///< `step` obeys both conditions (strong Wolfe)
-  Failed,   ///< `step` is the best found, which may be 0
+  Evaluate,  ///< wants f and slope at `step`
+  Found,     ///< `step` obeys both conditions (strong Wolfe)
+  AtLargest, ///< `step` is the largest allowed and lowers f enough; f still falls there
+  Failed,    ///< `step` is the best found, which may be 0
 };
 
 /// A point of the line: step, value and slope there.

@@ -1,27 +1,18 @@
 // Predict: which reflections, strong and weak, the model of a shot lights, where, and how brightly.
 #pragma once
 
-#include "kilobragg/models/reflections.hpp"
+#include "kilobragg/pixelrefinement/shoeboxes.hpp"
 #include "kilobragg/pixelrefinement/shot_reflections.hpp"
 
 #include <vector>
 
 namespace kilobragg::pixelrefinement {
 
-/// A reflection that the model expects on a panel.
-struct PredictedSpot {
-  models::Miller hkl;
-  int lattice = 0, panel = 0;
-  models::PixelBox core;  ///< the pixels with more than `core_share` of its brightest one
-  models::PanelPoint px;  ///< centre of its light
-  double photons = 0;     ///< expected, at the |F|^2 given
-};
-
 struct ShotPredictionParams {
   /// Least photons of a spot at the mean |F|^2 of its resolution, so that the choice does not depend
   /// on what is known of the reflection itself, and weak ones are measured as often as strong ones.
   double threshold = 5;
-  double core_share = 0.02;
+  double core_share = 0.02; ///< the core holds the pixels above this part of the brightest one
   double tail = 1e-4; ///< of ShoeboxOptions
 };
 
