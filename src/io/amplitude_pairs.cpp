@@ -64,15 +64,15 @@ void gather_pairs(const std::vector<PairedRow>& rows, bool pairs, ReferenceAmpli
       pair.minus.add(ours[last].minus);
     }
     const bool centric = result.space_group.is_centric(ours[first].hkl);
-    if (centric) pair.plus = pair.minus = pair.both();
     result.apart = result.apart || (!centric && pair.plus.count > 0 && pair.minus.count > 0);
     result.hkl.push_back(ours[first].hkl);
     values.push_back(pair);
   }
   result.apart = result.apart || pairs;
-  for (const Pair& pair : values) {
-    const Mean plus = result.apart ? pair.plus : pair.both();
-    const Mean minus = result.apart ? pair.minus : pair.both();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool alike = !result.apart || result.space_group.is_centric(result.hkl[i]);
+    const Mean plus = alike ? values[i].both() : values[i].plus;
+    const Mean minus = alike ? values[i].both() : values[i].minus;
     result.plus.push_back(plus.amplitude());
     result.minus.push_back(minus.amplitude());
     result.sigma_plus.push_back(plus.sigma());
