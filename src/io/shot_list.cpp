@@ -37,7 +37,7 @@ public:
       , folder_(fs::path(list).parent_path()) {}
 
   std::string locate(const std::string& name, int line) {
-    const std::string path = (folder_ / name).lexically_normal().string();
+    std::string path = (folder_ / name).lexically_normal().string();
     if (found_.count(path) != 0) return path;
     core::require(fs::is_regular_file(path), "{} line {}: cannot read {} (no such file)", list_,
                   line, path);

@@ -23,7 +23,7 @@ Axis decade_axis(double lo, double hi, std::string title) {
   }
   Axis axis{lo, hi, std::move(title), {}};
   const bool is_short = hi - lo < 2.2;
-  for (double power = std::floor(lo); power <= hi; ++power)
+  for (int power = static_cast<int>(std::floor(lo)); power <= hi; ++power)
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double at = power + std::log10(factor);
       if (at >= lo && at <= hi && (factor == 1 || is_short))
