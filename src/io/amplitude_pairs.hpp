@@ -3,15 +3,23 @@
 
 #include "kilobragg/io/reference_amplitudes.hpp"
 
+#include <limits>
+
 namespace kilobragg::io {
 
-/// One row of a reflection file: intensities (or squared amplitudes), NaN where there is none.
-struct PairedRow {
-  models::Miller hkl;
-  double plus = 0, minus = 0;
+/// An intensity (or a squared amplitude) and its variance, NaN where there is none.
+struct RowValue {
+  double intensity = 0;
+  double variance = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// Fills hkl, plus, minus and apart of `result`, whose space_group is set. With `pairs` the rows hold
+/// One row of a reflection file.
+struct PairedRow {
+  models::Miller hkl;
+  RowValue plus, minus;
+};
+
+/// Fills hkl, plus, minus, their sigmas and apart of `result`, whose space_group is set. With `pairs` the rows hold
 /// both mates; otherwise `plus` alone, and mates are apart only if some acentric index comes both as
 /// itself and as its inverse. Equal indices are averaged.
 void gather_pairs(const std::vector<PairedRow>& rows, bool pairs, ReferenceAmplitudes& result);

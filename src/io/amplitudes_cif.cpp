@@ -104,7 +104,7 @@ std::vector<PairedRow> rows_of(const CifTable& table, const Item& item, const st
       const double number = column < 0 ? std::nan("") : cif_number(cells[column]);
       return item.amplitude ? number * number : number;
     };
-    rows.push_back({{index(0), index(1), index(2)}, intensity(value), intensity(mate)});
+    rows.push_back({{index(0), index(1), index(2)}, {intensity(value)}, {intensity(mate)}});
   }
   return rows;
 }

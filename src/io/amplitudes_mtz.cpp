@@ -3,22 +3,28 @@
 #include "mtz_columns.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace kilobragg::io {
 namespace {
 
 std::vector<PairedRow> rows_of(const gemmi::Mtz& mtz, const Quantity& quantity) {
-  const auto intensity = [&](const float* cells, std::size_t mate) {
-    if (mate >= quantity.mates.size()) return std::nan("");
-    const float value = cells[quantity.mates[mate].value->idx];
-    if (std::isnan(value) || value == mtz.valm) return std::nan("");
-    return quantity.amplitude ? double{value} * value : double{value};
+  const auto absent = [&](float v) { return std::isnan(v) || v == mtz.valm; };
+  const auto value_of = [&](const float* cells, std::size_t mate) -> RowValue {
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    if (mate >= quantity.mates.size()) return {none, none};
+    const auto& [value, sigma] = quantity.mates[mate];
+    if (absent(cells[value->idx])) return {none, none};
+    const double x = cells[value->idx];
+    const double s = sigma != nullptr && !absent(cells[sigma->idx]) ? cells[sigma->idx] : none;
+    if (!quantity.amplitude) return {x, s * s};
+    return {x * x, 4 * x * x * s * s};
   };
   std::vector<PairedRow> rows;
   for (std::size_t r = 0; r < static_cast<std::size_t>(mtz.nreflections); ++r) {
     const float* cells = mtz.data.data() + r * mtz.columns.size();
     const auto index = [&](int i) { return static_cast<int>(std::lround(cells[i])); };
-    rows.push_back({{index(0), index(1), index(2)}, intensity(cells, 0), intensity(cells, 1)});
+    rows.push_back({{index(0), index(1), index(2)}, value_of(cells, 0), value_of(cells, 1)});
   }
   return rows;
 }

@@ -1,18 +1,14 @@
 // MTZ files through gemmi.
-#if defined(KILOBRAGG_GEMMI_HEADER_ONLY)
-#define GEMMI_WRITE_IMPLEMENTATION // this file holds gemmi's writer where gemmi is headers alone
-#define USE_STD_SNPRINTF           // Debian takes the library out that gemmi formats numbers with
-#endif
 #include "kilobragg/io/mtz.hpp"
 
 #include "mtz_columns.hpp"
+#include "mtz_writing.hpp"
 
 #include "kilobragg/core/error.hpp"
-#include "kilobragg/core/files.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 
 namespace kilobragg::io {
@@ -21,53 +17,6 @@ namespace {
 using models::Miller;
 using models::SpaceGroup;
 using models::UnitCell;
-
-constexpr float missing = std::numeric_limits<float>::quiet_NaN();
-/// Limits of the format.
-constexpr std::size_t longest_history = 30, longest_line = 80, longest_title = 70;
-
-/// An MTZ without rows: the base data set with H, K, L, then one named `dataset`.
-gemmi::Mtz start_mtz(const UnitCell& cell, const SpaceGroup& group, double wavelength,
-                     const std::string& title, const std::string& dataset) {
-  gemmi::Mtz mtz;
-  mtz.title = title.substr(0, longest_title);
-  mtz.spacegroup = gemmi::find_spacegroup_by_ops(gemmi::symops_from_hall(group.hall().c_str()));
-  core::require(mtz.spacegroup != nullptr, "no MTZ can be written in space group {}", group.hm());
-  mtz.spacegroup_name = mtz.spacegroup->hm;
-  mtz.spacegroup_number = mtz.spacegroup->ccp4;
-  mtz.sort_order = {{1, 2, 3, 0, 0}};
-  mtz.add_dataset("HKL_base");
-  for (const char* label : {"H", "K", "L"}) mtz.add_column(label, 'H', 0, -1, false);
-  mtz.add_dataset(dataset).wavelength = wavelength;
-  mtz.set_cell_for_all(gemmi::UnitCell(cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma));
-  return mtz;
-}
-
-void add_columns(gemmi::Mtz& mtz, std::initializer_list<std::pair<const char*, char>> columns) {
-  for (const auto& [label, type] : columns) mtz.add_column(label, type, 1, -1, false);
-}
-
-void add_row(gemmi::Mtz& mtz, const Miller& hkl, std::initializer_list<double> values) {
-  for (const int index : {hkl.h, hkl.k, hkl.l}) mtz.data.push_back(static_cast<float>(index));
-  for (const double value : values) mtz.data.push_back(static_cast<float>(value));
-  ++mtz.nreflections;
-}
-
-void write_mtz(const gemmi::Mtz& mtz, const std::string& path) {
-  std::string bytes;
-  mtz.write_to_string(bytes);
-  core::write_file(path, bytes);
-}
-
-/// Positions of rows in order of their indices.
-template <typename Index>
-std::vector<std::size_t> order_of(std::size_t count, Index index) {
-  std::vector<std::size_t> order(count);
-  for (std::size_t i = 0; i < count; ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return index(a) < index(b); });
-  return order;
-}
 
 struct Value {
   double intensity = 0, variance = 0;
@@ -132,11 +81,8 @@ void collect(const std::vector<IndexedValue>& values, ReferenceIntensities& resu
 } // namespace
 
 void write_merged_mtz(const MergedMtz& data, const std::string& path) {
-  gemmi::Mtz mtz = start_mtz(data.cell, data.space_group, data.wavelength, data.title, "kilobragg");
-  core::require(data.history.size() <= longest_history,
-                "{} history lines for {} (an MTZ holds at most {})", data.history.size(), path,
-                longest_history);
-  for (const std::string& line : data.history) mtz.history.push_back(line.substr(0, longest_line));
+  gemmi::Mtz mtz = start_mtz(data.cell, data.space_group, data.wavelength, data.title);
+  add_history(mtz, data.history, path);
   add_columns(mtz, {{"IMEAN", 'J'}, {"SIGIMEAN", 'Q'}, {"N", 'I'}});
   if (data.anomalous)
     add_columns(mtz, {{"I(+)", 'K'}, {"SIGI(+)", 'M'}, {"I(-)", 'K'}, {"SIGI(-)", 'M'}});
@@ -145,14 +91,15 @@ void write_merged_mtz(const MergedMtz& data, const std::string& path) {
   for (const std::size_t i : order) {
     const MergedReflection& r = data.reflections[i];
     const double n = r.multiplicity;
-    const double plus = r.has_plus ? r.i_plus : missing,
-                 sigma_plus = r.has_plus ? r.sigma_plus : missing,
-                 minus = r.has_minus ? r.i_minus : missing,
-                 sigma_minus = r.has_minus ? r.sigma_minus : missing;
+    const double plus = r.has_plus ? r.i_plus : missing_in_mtz,
+                 sigma_plus = r.has_plus ? r.sigma_plus : missing_in_mtz,
+                 minus = r.has_minus ? r.i_minus : missing_in_mtz,
+                 sigma_minus = r.has_minus ? r.sigma_minus : missing_in_mtz;
     if (data.anomalous)
-      add_row(mtz, r.hkl, {r.i_mean, r.sigma_mean, n, plus, sigma_plus, minus, sigma_minus});
+      add_row(mtz, r.hkl,
+              std::array{r.i_mean, r.sigma_mean, n, plus, sigma_plus, minus, sigma_minus});
     else
-      add_row(mtz, r.hkl, {r.i_mean, r.sigma_mean, n});
+      add_row(mtz, r.hkl, std::array{r.i_mean, r.sigma_mean, n});
   }
   write_mtz(mtz, path);
 }
@@ -173,10 +120,10 @@ void write_amplitudes_mtz(const UnitCell& cell, const SpaceGroup& group, double 
                           const std::string& path) {
   core::require(hkl.size() == f.size(), "{} indices but {} amplitudes for {}", hkl.size(), f.size(),
                 path);
-  gemmi::Mtz mtz = start_mtz(cell, group, wavelength, "Amplitudes", "kilobragg");
+  gemmi::Mtz mtz = start_mtz(cell, group, wavelength, "Amplitudes");
   add_columns(mtz, {{"F", 'F'}});
   for (const std::size_t i : order_of(hkl.size(), [&](std::size_t at) { return hkl[at]; }))
-    add_row(mtz, hkl[i], {f[i]});
+    add_row(mtz, hkl[i], std::array{f[i]});
   write_mtz(mtz, path);
 }
 
@@ -186,11 +133,12 @@ void write_amplitude_pairs_mtz(const UnitCell& cell, const SpaceGroup& group, do
   core::require(hkl.size() == plus.size() && hkl.size() == minus.size(),
                 "{} indices but {} and {} amplitudes for {}", hkl.size(), plus.size(), minus.size(),
                 path);
-  gemmi::Mtz mtz = start_mtz(cell, group, wavelength, "Amplitudes", "kilobragg");
+  gemmi::Mtz mtz = start_mtz(cell, group, wavelength, "Amplitudes");
   add_columns(mtz, {{"F", 'F'}, {"F(+)", 'G'}, {"F(-)", 'G'}});
   for (const std::size_t i : order_of(hkl.size(), [&](std::size_t at) { return hkl[at]; }))
-    add_row(mtz, hkl[i],
-            {std::sqrt((plus[i] * plus[i] + minus[i] * minus[i]) / 2), plus[i], minus[i]});
+    add_row(
+        mtz, hkl[i],
+        std::array{std::sqrt((plus[i] * plus[i] + minus[i] * minus[i]) / 2), plus[i], minus[i]});
   write_mtz(mtz, path);
 }
 

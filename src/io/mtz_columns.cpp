@@ -45,14 +45,14 @@ Quantity quantity_of(const gemmi::Mtz& mtz, const gemmi::Mtz::Column& column) {
   return quantity;
 }
 
+} // namespace
+
 std::string labels_of(const gemmi::Mtz& mtz) {
   std::string labels;
   for (const auto& column : mtz.columns)
     labels += fmt::format("{}{} ({})", labels.empty() ? "" : ", ", column.label, column.type);
   return labels;
 }
-
-} // namespace
 
 gemmi::Mtz load_merged_mtz(const std::string& path) {
   core::require(std::filesystem::is_regular_file(path), "cannot read {} (no such file)", path);

@@ -18,6 +18,9 @@ struct Quantity {
   bool amplitude = false; ///< to be squared
 };
 
+/// "H (H), K (H), ..." for errors.
+std::string labels_of(const gemmi::Mtz& mtz);
+
 /// A merged MTZ with a known space group. Throws core::Error.
 gemmi::Mtz load_merged_mtz(const std::string& path);
 

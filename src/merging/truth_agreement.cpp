@@ -68,6 +68,25 @@ ScaleFit fit_shell_ratios(const std::vector<Common>& common, int shell_count) {
   return {(y - slope * x) / w, -2 * slope};
 }
 
+// Sums over pairs of a scaled and a true intensity.
+struct TruthSums {
+  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0, difference = 0, sum = 0;
+
+  void add(double scaled, double truth) {
+    n += 1;
+    a += scaled, b += truth;
+    aa += scaled * scaled, bb += truth * truth, ab += scaled * truth;
+    difference += std::abs(std::sqrt(std::max(0.0, scaled)) - std::sqrt(truth));
+    sum += std::sqrt(truth);
+  }
+  TruthRow row() const {
+    const double va = n * aa - a * a, vb = n * bb - b * b;
+    return {static_cast<std::int64_t>(n),
+            va > 0 && vb > 0 ? (n * ab - a * b) / std::sqrt(va * vb) : 0,
+            sum > 0 ? difference / sum : 0};
+  }
+};
+
 std::int64_t possible_truths(const ResolutionShells& shells, const ReferenceTable& truth) {
   std::int64_t n = 0;
   for (const models::Miller& hkl : truth.hkl)
@@ -84,23 +103,22 @@ TruthAgreement agreement_with_truth(std::span<const MergedIndex> merged,
   const std::vector<Common> common = common_indices(merged, shells, truth, minimum_multiplicity);
   TruthAgreement result;
   result.common = static_cast<std::int64_t>(common.size());
+  result.shells.resize(static_cast<std::size_t>(shells.count()));
   if (common.size() < 3) return result;
   const ScaleFit fit = fit_shell_ratios(common, shells.count());
-  double n = 0, a = 0, b = 0, aa = 0, bb = 0, ab = 0, difference = 0, sum = 0;
+  TruthSums total;
+  std::vector<TruthSums> by_shell(result.shells.size());
   for (const Common& c : common) {
     const double scaled = c.intensity / std::exp(fit.log_scale - 0.5 * fit.b_factor * c.inv_d2);
-    n += 1;
-    a += scaled, b += c.truth;
-    aa += scaled * scaled, bb += c.truth * c.truth, ab += scaled * c.truth;
-    difference += std::abs(std::sqrt(std::max(0.0, scaled)) - std::sqrt(c.truth));
-    sum += std::sqrt(c.truth);
+    total.add(scaled, c.truth);
+    by_shell[static_cast<std::size_t>(c.shell)].add(scaled, c.truth);
   }
-  const double va = n * aa - a * a, vb = n * bb - b * b;
-  result.cc = va > 0 && vb > 0 ? (n * ab - a * b) / std::sqrt(va * vb) : 0;
-  result.r1 = difference / sum;
+  static_cast<TruthRow&>(result) = total.row();
+  for (std::size_t i = 0; i < by_shell.size(); ++i) result.shells[i] = by_shell[i].row();
   result.b_factor = fit.b_factor;
+  result.log_scale = fit.log_scale;
   const std::int64_t possible = possible_truths(shells, truth);
-  result.completeness = possible > 0 ? n / static_cast<double>(possible) : 0;
+  result.completeness = possible > 0 ? total.n / static_cast<double>(possible) : 0;
   return result;
 }
 

@@ -19,8 +19,10 @@ struct ReferenceAmplitudes {
   double wavelength = 0;           ///< angstrom; 0 = not in the file
   std::vector<models::Miller> hkl; ///< in SpaceGroup::to_asu's asymmetric unit, sorted
   std::vector<double> plus, minus; ///< in the file's units; NaN where it has only the other mate
-  bool apart = false;              ///< the file tells mates apart; otherwise plus = minus
-  std::string column;              ///< what was read, "F(+), F(-)"
+  /// Standard errors of these, from an MTZ's; NaN where there is none, or where the amplitude is zero.
+  std::vector<double> sigma_plus, sigma_minus;
+  bool apart = false; ///< the file tells mates apart; otherwise plus = minus
+  std::string column; ///< what was read, "F(+), F(-)"
 };
 
 /// Whether the file is a CIF with reflections (and not with atoms). Throws core::Error if unreadable.

@@ -67,12 +67,16 @@ CellStatistics cell_statistics(std::span<const models::UnitCell> cells);
 
 /// How a merge agrees with known intensities: on common indices, after a scale and a B fitted to the
 /// shells' mean intensities. R1 = sum |F - F_true| / sum F_true with F the root of positive I, else 0.
-struct TruthAgreement {
+struct TruthRow {
   std::int64_t common = 0;
   double cc = 0; ///< Pearson correlation of intensities
   double r1 = 0;
+};
+struct TruthAgreement : TruthRow {
   double completeness = 0; ///< common / true indices in the resolution range
   double b_factor = 0;     ///< of the merge relative to the truth (angstrom^2)
+  double log_scale = 0;    ///< I = exp(log_scale - b_factor / (2 d^2)) I_true
+  std::vector<TruthRow> shells;
 };
 /// Bijvoet mates of the merge are averaged (by their weights) first.
 TruthAgreement agreement_with_truth(std::span<const MergedIndex> merged,

@@ -17,15 +17,16 @@ struct FactorTable {
   bool bijvoet_apart = true;
   std::vector<merging::AsuIndex> index; ///< `minus` is set for mates where they are apart
   std::vector<double> f;                ///< > 0
-  std::vector<double> sigma;            ///< of ln F: how well it is known; large where it never was seen
-  std::vector<std::uint8_t> measured;   ///< 0 = a guess from its shell
+  std::vector<double> sigma; ///< of ln F: how well it is known; large where it never was seen
+  std::vector<std::uint8_t> measured; ///< 0 = a guess from its shell
 
   std::size_t size() const { return index.size(); }
-  /// Row of any index, by symmetry; -1 if absent or beyond the table.
+  /// Row of any index, by symmetry; -1 if absent or beyond the table. A search: 0.2 to 0.4 us in 10^5 rows.
   std::int32_t row_of(const models::Miller& hkl) const;
 };
 
-/// All indices to d_min with amplitude 1, not measured, sigma 1.
+/// All indices to d_min, absences left out, with amplitude 1, not measured, sigma 1. Throws core::Error if
+/// the cell contradicts the group, d_min <= 0 or indices do not fit 16 bits.
 FactorTable make_factor_table(const models::UnitCell& cell, const models::SpaceGroup& group,
                               double d_min, bool bijvoet_apart);
 
