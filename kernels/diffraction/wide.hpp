@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace kilobragg::diffraction {
 
@@ -13,6 +14,22 @@ namespace kilobragg::diffraction {
 typedef double Wide __attribute__((vector_size(64)));
 typedef std::int64_t WideMask __attribute__((vector_size(64)));
 inline constexpr int wide_count = 8;
+
+/// The bits of a T as integers, lane by lane.
+template <typename T>
+using BitsOf = std::conditional_t<std::is_same_v<T, Wide>, WideMask, std::int64_t>;
+template <typename T>
+KOKKOS_FUNCTION inline BitsOf<T> bits_of(const T& v) {
+  BitsOf<T> bits;
+  std::memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+template <typename T>
+KOKKOS_FUNCTION inline T number_of_bits(const BitsOf<T>& bits) {
+  T v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
 
 /// How many numbers a T holds: eight or one.
 template <typename T>
@@ -31,6 +48,8 @@ KOKKOS_FUNCTION inline T counted_from(double x) {
 
 KOKKOS_FUNCTION inline double lane(double v, int) { return v; }
 inline double lane(const Wide& v, int i) { return v[i]; }
+KOKKOS_FUNCTION inline std::int64_t lane(std::int64_t v, int) { return v; }
+inline std::int64_t lane(const WideMask& v, int i) { return v[i]; }
 
 KOKKOS_FUNCTION inline void set_lane(double& v, int, double value) { v = value; }
 inline void set_lane(Wide& v, int i, double value) { v[i] = value; }
@@ -58,6 +77,12 @@ inline Wide smaller(const Wide& a, double b) { return a < b ? a : Wide{} + b; }
 inline Wide smaller(const Wide& a, const Wide& b) { return a < b ? a : b; }
 KOKKOS_FUNCTION inline double larger(double a, double b) { return a > b ? a : b; }
 inline Wide larger(const Wide& a, const Wide& b) { return a > b ? a : b; }
+
+/// Of all lanes, always in the same order.
+KOKKOS_FUNCTION inline double sum_of_lanes(double v) { return v; }
+inline double sum_of_lanes(const Wide& v) {
+  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+}
 
 /// The least lane.
 KOKKOS_FUNCTION inline double least(double v) { return v; }
@@ -96,6 +121,23 @@ inline Wide exp_of(const Wide& x) {
   return select(x > -700.0, p * power, 0.0);
 }
 KOKKOS_FUNCTION inline double exp_of(double x) { return std::exp(x); }
+
+/// ln x for normal x > 0; relative error 5e-16. x = 2^n y, y between sqrt(1/2) and sqrt(2),
+/// ln y = 2 artanh((y - 1) / (y + 1)) by its series to the 19th power.
+inline Wide log_of(const Wide& x) {
+  constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10,
+                   shift = 6755399441055744.0;
+  constexpr std::int64_t root_half = 0x3fe6a09e667f3bcd, shift_bits = 0x4338000000000000;
+  const WideMask bits = bits_of(x), exponent = (bits - root_half) >> 52;
+  const Wide n = number_of_bits<Wide>(exponent + shift_bits) - shift;
+  const Wide y = number_of_bits<Wide>(bits - (exponent << 52));
+  const Wide s = (y - 1.0) / (y + 1.0), z = s * s, z2 = z * z, z4 = z2 * z2;
+  const Wide low = (z * (2.0 / 5) + 2.0 / 3) + (z * (2.0 / 9) + 2.0 / 7) * z2;
+  const Wide high = (z * (2.0 / 13) + 2.0 / 11) + (z * (2.0 / 17) + 2.0 / 15) * z2;
+  const Wide series = low + z4 * (high + z4 * (2.0 / 19));
+  return n * ln2_high + (2.0 * s + (s * z * series + n * ln2_low));
+}
+KOKKOS_FUNCTION inline double log_of(double x) { return std::log(x); }
 
 /// sin(pi r) for |r| <= 1/2; relative error 7e-10, an order of ten thousand below what is asked of pixels.
 template <typename T>

@@ -16,7 +16,8 @@ struct StreamSegment {
   bool left_out = false; ///< for cross-validation: its likelihood is reported, and refines nothing
 };
 
-/// A pixel that several segments light; its parts are [first, first + count) of ShotStream::parts.
+/// A pixel that several segments light; its parts are [first, first + count) of ShotStream::parts. Where
+/// one of these segments is left out, so is the pixel.
 struct SharedPixel {
   float value = 0, background = 0, readout = 0;
   std::int32_t first = 0, count = 0;
@@ -29,9 +30,12 @@ struct SharedPart {
 
 /// The columns of pixels lit by one segment each have equal length. Photons everywhere.
 struct ShotStream {
+  std::int32_t lattices = 1;           ///< of the shot, also those that light nothing
   std::vector<StreamSegment> segments; ///< sorted by unknown
-  std::vector<float> kernel;           ///< photons per F^2 with the shot's model as it stood: G and B are changes to it
-  std::vector<float> value, background, readout; ///< readout empty = 0
+  std::vector<float>
+      kernel; ///< photons per F^2 with the shot's model as it stood: G and B are changes to it
+  std::vector<float> value, background;
+  std::vector<float> readout; ///< empty = 0; of one element = of all pixels but the shared ones
   std::vector<SharedPixel> shared;
   std::vector<SharedPart> parts;
 };

@@ -1,0 +1,435 @@
+// One pass over all stored pixels: sums of every segment, then of every unknown, lattice and shot.
+#pragma once
+
+#include "kernels/diffraction/device_lane.hpp"
+#include "kernels/pixelrefinement/pixel_sums.hpp"
+#include "kernels/pixelrefinement/two_part_sum.hpp"
+
+namespace kilobragg::pixelrefinement {
+
+/// A segment as kernels see it; unknown, lattice and shot are numbers among all that are held here.
+struct FactorSegment {
+  std::int64_t first = 0, first_part = 0; ///< of its own pixels, of its parts of shared pixels
+  std::int32_t count = 0, parts = 0;
+  std::int32_t unknown = 0, lattice = 0, shot = 0;
+  float inv_d2 = 0, readout = 0;        ///< readout of all its pixels, if not each has its own
+  std::uint8_t left_out = 0, quiet = 0; ///< quiet = counts whole photons, whatever the likelihood
+  std::uint8_t readout_of_each = 0;
+  double constant = 0; ///< the part of f that does not depend on the model
+};
+
+/// Shared pixels of one shot, all left out or none, for one row of a launch.
+struct SharedBlock {
+  std::int64_t first = 0;
+  std::int32_t count = 0, shot = 0;
+  std::uint8_t left_out = 0;
+  double constant = 0;
+};
+inline constexpr int shared_block = 64;
+
+struct PartOfPixel {
+  std::int32_t segment = 0;
+  float kernel = 0;
+};
+struct PartOfSegment {
+  std::int32_t pixel = 0;
+  float kernel = 0;
+};
+
+/// Arrays on the device that launches read. Columns of pixels reach eight elements beyond the last.
+struct FactorArrays {
+  const float *kernel = nullptr, *value = nullptr, *background = nullptr, *readout = nullptr;
+  const FactorSegment* segments = nullptr;
+  std::int64_t segment_count = 0;
+  const float *shared_value = nullptr, *shared_background = nullptr, *shared_readout = nullptr;
+  const std::int64_t* first_part = nullptr; ///< [shared pixel + 1]
+  const PartOfPixel* parts = nullptr;
+  const PartOfSegment* segment_parts = nullptr;
+  const SharedBlock* blocks = nullptr;
+  std::int64_t block_count = 0;
+  const std::uint8_t* on = nullptr; ///< [shot]; null = all
+};
+
+/// Arrays on the device that launches fill.
+struct FactorRows {
+  double* c = nullptr;                                    ///< [segment] F^2 exp(g - B inv_d2 / 2)
+  double *f = nullptr, *slope = nullptr, *chi2 = nullptr; ///< [segment]
+  double *of_factor = nullptr, *of_scale = nullptr, *of_b = nullptr; ///< [segment] information
+  double *block_f = nullptr, *block_chi2 = nullptr;                  ///< [block]
+  double *shared_slope = nullptr, *shared_information = nullptr;     ///< [shared pixel]
+};
+
+/// Threads of a GPU that share a row, and rows of a team.
+inline constexpr int row_threads = 32;
+inline constexpr int team_rows = std::is_same_v<Device::memory_space, Kokkos::HostSpace> ? 1 : 4;
+
+} // namespace kilobragg::pixelrefinement
+
+template <>
+struct Kokkos::reduction_identity<kilobragg::pixelrefinement::StreamSums> {
+  KOKKOS_FORCEINLINE_FUNCTION static kilobragg::pixelrefinement::StreamSums sum() { return {}; }
+};
+
+namespace kilobragg::pixelrefinement {
+
+/// Rows on the host: one after the other, eight pixels at once.
+template <typename Work>
+void run_rows_wide(const char* name, std::int64_t rows, const Work& work) {
+  Kokkos::parallel_for(
+      name, DeviceRange(0, rows), KOKKOS_LAMBDA(const std::int64_t row) {
+        if (work.skips(row)) return;
+        work.finish(row, work.template part<diffraction::DeviceLane>(row, 0));
+      });
+}
+
+/// Rows on a GPU: the lanes of a warp take a pixel each and add up what they found in a fixed order.
+template <typename Work>
+void run_rows_in_teams(const char* name, std::int64_t rows, const Work& work) {
+  using Policy = Kokkos::TeamPolicy<Device>;
+  const auto teams = static_cast<int>((rows + team_rows - 1) / team_rows);
+  Kokkos::parallel_for(
+      name, Policy(teams, team_rows, team_rows == 1 ? 1 : row_threads),
+      KOKKOS_LAMBDA(const Policy::member_type& team) {
+        const std::int64_t row =
+            static_cast<std::int64_t>(team.league_rank()) * team_rows + team.team_rank();
+        if (row >= rows || work.skips(row)) return;
+        StreamSums total;
+        Kokkos::parallel_reduce(
+            Kokkos::ThreadVectorRange(team, row_threads),
+            [&](const int thread, StreamSums& sums) {
+              sums += work.template part<double>(row, thread);
+            },
+            Kokkos::Sum<StreamSums>(total));
+        Kokkos::single(Kokkos::PerThread(team), [&]() { work.finish(row, total); });
+      });
+}
+
+template <typename Work>
+void run_rows(const char* name, std::int64_t rows, const Work& work) {
+  if constexpr (on_host)
+    run_rows_wide(name, rows, work);
+  else
+    run_rows_in_teams(name, rows, work);
+}
+
+/// Floats in the lanes as doubles.
+KOKKOS_FUNCTION inline void load(const float* from, double& to) { to = *from; }
+inline void load(const float* from, diffraction::Wide& to) {
+  typedef float Narrow __attribute__((vector_size(32)));
+  Narrow v;
+  std::memcpy(&v, from, sizeof v);
+  to = __builtin_convertvector(v, diffraction::Wide);
+}
+template <typename T>
+KOKKOS_FUNCTION inline T loaded(const float* from) {
+  T v;
+  load(from, v);
+  return v;
+}
+
+/// Sums over the pixels of a segment, those that it lights alone and its parts of shared ones.
+template <Likelihood likelihood, PixelSum wanted>
+struct SegmentWork {
+  FactorArrays in;
+  FactorRows out;
+
+  KOKKOS_FUNCTION bool skips(std::int64_t row) const {
+    const FactorSegment& s = in.segments[row];
+    const bool skipped = in.on != nullptr && in.on[s.shot] == 0;
+    if (skipped || (wanted == PixelSum::Information && s.left_out != 0)) {
+      finish_with(row, {}, {});
+      return true;
+    }
+    return false;
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamPixels<T> pixels_at(const FactorSegment& s, std::int64_t at) const {
+    StreamPixels<T> p{
+        loaded<T>(in.value + at), loaded<T>(in.background + at), loaded<T>(in.kernel + at), {}};
+    const T readout = s.readout_of_each != 0 ? loaded<T>(in.readout + at) : constant<T>(s.readout);
+    p.variance = readout * readout;
+    return p;
+  }
+
+  /// Every lane (host) or thread (GPU) takes its pixels, a row of lanes or threads apart.
+  template <Likelihood which, typename T>
+  KOKKOS_FUNCTION StreamSums sum_pixels(const FactorSegment& s, double c, int start) const {
+    constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
+    SegmentFit<which, wanted, T> fit;
+    int i = start;
+    const int whole = s.count - lanes<T> + 1;
+    for (; i + 3 * step < whole; i += 4 * step) {
+      for (int j = 0; j < 4; ++j) fit.add(pixels_at<T>(s, s.first + i + j * step), c);
+      fit.settle();
+    }
+    for (; i < whole; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
+    if constexpr (lanes < T >> 1)
+      if (i < s.count) fit.add_some(pixels_at<T>(s, s.first + i), c, s.count - i);
+    return fit.total();
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums sum_noisy(const FactorSegment& s, double c, int start) const {
+    StreamSums sums;
+    for (int i = start; i<s.count; i += lanes<T>> 1 ? 1 : row_threads)
+      sums += noisy_sums<wanted>(pixels_at<double>(s, s.first + i), c);
+    return sums;
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
+    const FactorSegment& s = in.segments[row];
+    const double c = out.c[row];
+    if constexpr (likelihood == Likelihood::NoisyPoisson)
+      return s.quiet != 0 ? sum_pixels<Likelihood::Poisson, T>(s, c, start)
+                          : sum_noisy<T>(s, c, start);
+    else
+      return sum_pixels<likelihood, T>(s, c, start);
+  }
+
+  /// Information that shared pixels give: with d m / d ln F = 2 sum of the lights of one unknown, and so
+  /// on, cross terms between parts of the same unknown, lattice or shot included.
+  struct Information {
+    double of_factor = 0, of_scale = 0, of_b = 0;
+  };
+  KOKKOS_FUNCTION Information shared_information(const FactorSegment& s, double c) const {
+    Information sum;
+    for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i) {
+      const PartOfSegment& mine = in.segment_parts[i];
+      Information lights;
+      for (std::int64_t j = in.first_part[mine.pixel]; j < in.first_part[mine.pixel + 1]; ++j) {
+        const std::int32_t other = in.parts[j].segment;
+        const FactorSegment& o = in.segments[other];
+        const double light = out.c[other] * in.parts[j].kernel;
+        if (o.unknown == s.unknown) lights.of_factor += light;
+        if (o.lattice == s.lattice) lights.of_scale += light;
+        lights.of_b += 0.5 * o.inv_d2 * light;
+      }
+      const double weight = c * mine.kernel * out.shared_information[mine.pixel];
+      sum.of_factor += weight * lights.of_factor;
+      sum.of_scale += weight * lights.of_scale;
+      sum.of_b += 0.5 * s.inv_d2 * weight * lights.of_b;
+    }
+    return sum;
+  }
+
+  KOKKOS_FUNCTION void finish(std::int64_t row, StreamSums sums) const {
+    const FactorSegment& s = in.segments[row];
+    const double c = out.c[row];
+    sums.f += s.constant;
+    if (wanted != PixelSum::Residual && s.parts > 0) {
+      double shared = 0;
+      for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i)
+        shared += in.segment_parts[i].kernel * out.shared_slope[in.segment_parts[i].pixel];
+      sums.slope += c * shared;
+    }
+    Information information;
+    if constexpr (wanted == PixelSum::Information) {
+      information = shared_information(s, c);
+      const double half = 0.5 * s.inv_d2;
+      information.of_factor += sums.information;
+      information.of_scale += sums.information;
+      information.of_b += half * half * sums.information;
+    }
+    finish_with(row, sums, information);
+  }
+
+  KOKKOS_FUNCTION void finish_with(std::int64_t row, const StreamSums& sums,
+                                   const Information& information) const {
+    if constexpr (wanted != PixelSum::Information) out.f[row] = sums.f;
+    if constexpr (wanted != PixelSum::Residual)
+      out.slope[row] = in.segments[row].left_out != 0 ? 0 : sums.slope;
+    if constexpr (wanted == PixelSum::Residual) out.chi2[row] = sums.chi2;
+    if constexpr (wanted == PixelSum::Information) {
+      out.of_factor[row] = information.of_factor;
+      out.of_scale[row] = information.of_scale;
+      out.of_b[row] = information.of_b;
+    }
+  }
+};
+
+/// Shared pixels: each gathers the light of its parts, and leaves its slope for them to gather.
+template <Likelihood likelihood, PixelSum wanted>
+struct SharedWork {
+  FactorArrays in;
+  FactorRows out;
+
+  KOKKOS_FUNCTION bool skips(std::int64_t row) const {
+    const SharedBlock& block = in.blocks[row];
+    if (in.on == nullptr || in.on[block.shot] != 0) return false;
+    finish_with(row, {});
+    return true;
+  }
+
+  KOKKOS_FUNCTION double model_of(std::int64_t pixel) const {
+    double m = in.shared_background[pixel];
+    for (std::int64_t i = in.first_part[pixel]; i < in.first_part[pixel + 1]; ++i)
+      m += out.c[in.parts[i].segment] * in.parts[i].kernel;
+    return m;
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums add_pixels(const SharedBlock& block, std::int64_t at,
+                                        int count) const {
+    T m = constant<T>(1), d{}, variance{};
+    for (int i = 0; i < count; ++i) {
+      const double readout = in.shared_readout[at + i];
+      diffraction::set_lane(m, i, model_of(at + i));
+      diffraction::set_lane(d, i, in.shared_value[at + i]);
+      diffraction::set_lane(variance, i, readout * readout);
+    }
+    const SharedFit<T> fit = fit_shared<likelihood, T>(d, m, variance);
+    const double weight = block.left_out != 0 ? 0 : 1;
+    StreamSums sums;
+    for (int i = 0; i < count; ++i) {
+      const double mi = lane(m, i), u = lane(d, i) - mi;
+      // Without light and background the wide logarithm would give a number all the same.
+      sums.f += mi > 0 ? lane(fit.f, i) : NAN;
+      if constexpr (wanted == PixelSum::Residual) sums.chi2 += u * u / (mi + lane(variance, i));
+      if constexpr (wanted != PixelSum::Residual)
+        out.shared_slope[at + i] = weight * lane(fit.slope, i);
+      if constexpr (wanted == PixelSum::Information)
+        out.shared_information[at + i] = weight * lane(fit.information, i);
+    }
+    return sums;
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
+    constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
+    const SharedBlock& block = in.blocks[row];
+    StreamSums sums;
+    for (int i = start; i < block.count; i += step)
+      sums += add_pixels<T>(block, block.first + i,
+                            block.count - i < lanes<T> ? block.count - i : lanes<T>);
+    return sums;
+  }
+
+  KOKKOS_FUNCTION void finish(std::int64_t row, StreamSums sums) const {
+    sums.f += in.blocks[row].constant;
+    finish_with(row, sums);
+  }
+  KOKKOS_FUNCTION void finish_with(std::int64_t row, const StreamSums& sums) const {
+    if constexpr (wanted != PixelSum::Information) out.block_f[row] = sums.f;
+    if constexpr (wanted == PixelSum::Residual) out.block_chi2[row] = sums.chi2;
+  }
+};
+
+/// All sums of segments and blocks; out.c is set.
+template <Likelihood likelihood, PixelSum wanted>
+void stream_pixels(const FactorArrays& in, const FactorRows& out) {
+  if (in.block_count > 0)
+    run_rows("shared pixels", in.block_count, SharedWork<likelihood, wanted>{in, out});
+  run_rows("pixels of segments", in.segment_count, SegmentWork<likelihood, wanted>{in, out});
+}
+
+/// Where the variables are: ln F of every unknown, g of every lattice, B of every shot.
+struct FactorVariables {
+  const double *log_f = nullptr, *scale = nullptr, *b = nullptr;
+};
+
+/// c of every segment; infinite beyond e^600, where no amplitude is.
+inline void set_factors(const FactorArrays& in, const FactorVariables& x, double* c) {
+  using T = diffraction::DeviceLane;
+  const std::int64_t groups = (in.segment_count + lanes<T> - 1) / lanes<T>;
+  Kokkos::parallel_for(
+      "factors of segments", DeviceRange(0, groups), KOKKOS_LAMBDA(const std::int64_t group) {
+        const std::int64_t first = group * lanes<T>, left = in.segment_count - first;
+        const int count = left < lanes<T> ? int(left) : lanes<T>;
+        T exponent{};
+        for (int i = 0; i < count; ++i) {
+          const FactorSegment& s = in.segments[first + i];
+          diffraction::set_lane(exponent, i,
+                                2 * x.log_f[s.unknown] + x.scale[s.lattice] -
+                                    0.5 * s.inv_d2 * x.b[s.shot]);
+        }
+        const T e = select(exponent < 600.0, diffraction::exp_of(exponent), constant<T>(INFINITY));
+        for (int i = 0; i < count; ++i) c[first + i] = lane(e, i);
+      });
+}
+
+/// Segments by unknown: of unknown u they are number[first[u]] to number[first[u + 1] - 1].
+struct SegmentsOfUnknowns {
+  const std::int64_t* first = nullptr;
+  const std::int32_t* number = nullptr;
+  std::int64_t unknowns = 0;
+};
+
+/// Adds factor * of_segment, or its square, over the segments of each unknown.
+inline void sum_unknowns(const SegmentsOfUnknowns& segments, const double* of_segment,
+                         double factor, bool squared, const SumRange& range, TwoPartSum* sums) {
+  Kokkos::parallel_for(
+      "sums of unknowns", DeviceRange(0, segments.unknowns), KOKKOS_LAMBDA(const std::int64_t u) {
+        TwoPartSum sum;
+        for (std::int64_t i = segments.first[u]; i < segments.first[u + 1]; ++i) {
+          const double v = factor * of_segment[segments.number[i]];
+          sum.add(squared ? v * v : v, range);
+        }
+        sums[u] = sum;
+      });
+}
+
+/// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
+struct ShotRange {
+  std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
+};
+
+struct ShotSum {
+  TwoPartSum f, left_out;
+  std::int64_t bad =
+      0; ///< segments and blocks that are not finite or too large; they are not added
+  double chi2 = 0;
+};
+
+/// The likelihood of every shot; `check` are slopes that must lie in range too, chi2 may be null.
+struct ShotSumWork {
+  FactorArrays in;
+  FactorRows rows;
+  const ShotRange* shots; ///< one more than shots
+  SumRange range;
+  double largest_slope;
+  bool residual;
+  ShotSum* sums;
+
+  KOKKOS_FUNCTION void operator()(std::int64_t shot) const {
+    ShotSum sum;
+    for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+      const bool left_out = in.segments[i].left_out != 0;
+      const bool steep = !residual && !(std::fabs(rows.slope[i]) <= largest_slope);
+      add(sum, rows.f[i], residual ? rows.chi2[i] : 0, left_out, steep);
+    }
+    for (std::int64_t i = shots[shot].first_block; i < shots[shot + 1].first_block; ++i)
+      add(sum, rows.block_f[i], residual ? rows.block_chi2[i] : 0, in.blocks[i].left_out != 0,
+          false);
+    sums[shot] = sum;
+  }
+  KOKKOS_FUNCTION void add(ShotSum& sum, double f, double chi2, bool left_out, bool steep) const {
+    const bool added = !steep && (left_out ? sum.left_out : sum.f).add(f, range);
+    if (!added) ++sum.bad;
+    if (!left_out) sum.chi2 += chi2;
+  }
+};
+inline void sum_shots(const ShotSumWork& work, std::int64_t shots) {
+  Kokkos::parallel_for("sums of shots", DeviceRange(0, shots), work);
+}
+
+/// Adds over the segments of each shot, in their order: of_scale to its lattices, weight * of_b to its B,
+/// where the weight is -inv_d2 / 2 of the segment or, for information, 1.
+inline void sum_scales(const FactorArrays& in, const ShotRange* shots, std::int64_t shot_count,
+                       const double* of_scale, const double* of_b, bool weigh, double* scale,
+                       double* b) {
+  Kokkos::parallel_for(
+      "sums of scales", DeviceRange(0, shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
+        for (std::int64_t l = shots[shot].first_lattice; l < shots[shot + 1].first_lattice; ++l)
+          scale[l] = 0;
+        double sum = 0;
+        for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+          scale[in.segments[i].lattice] += of_scale[i];
+          sum += (weigh ? -0.5 * in.segments[i].inv_d2 : 1.0) * of_b[i];
+        }
+        b[shot] = sum;
+      });
+}
+
+} // namespace kilobragg::pixelrefinement

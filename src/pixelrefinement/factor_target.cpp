@@ -1,0 +1,401 @@
+// Launches over what is held here, and the one message that adds the ranks up.
+#include "kilobragg/pixelrefinement/factor_target.hpp"
+
+#include "factor_columns.hpp"
+
+#include "kilobragg/core/error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace kilobragg::pixelrefinement {
+namespace {
+
+/// The columns on the device.
+struct DeviceColumns {
+  DeviceArray<FactorSegment> segments;
+  DeviceArray<float> kernel, value, background, readout;
+  DeviceArray<float> shared_value, shared_background, shared_readout;
+  DeviceArray<std::int64_t> first_part, first_segment;
+  DeviceArray<PartOfPixel> parts;
+  DeviceArray<PartOfSegment> segment_parts;
+  DeviceArray<SharedBlock> blocks;
+  DeviceArray<ShotRange> shots;
+  DeviceArray<std::int32_t> by_unknown;
+
+  explicit DeviceColumns(const FactorColumns& c)
+      : segments(to_device(c.segments))
+      , kernel(to_device(c.kernel))
+      , value(to_device(c.value))
+      , background(to_device(c.background))
+      , readout(to_device(c.readout))
+      , shared_value(to_device(c.shared_value))
+      , shared_background(to_device(c.shared_background))
+      , shared_readout(to_device(c.shared_readout))
+      , first_part(to_device(c.first_part))
+      , first_segment(to_device(c.first_segment))
+      , parts(to_device(c.parts))
+      , segment_parts(to_device(c.segment_parts))
+      , blocks(to_device(c.blocks))
+      , shots(to_device(c.shots))
+      , by_unknown(to_device(c.by_unknown)) {}
+
+  FactorArrays arrays() const {
+    FactorArrays in;
+    in.kernel = kernel.data(), in.value = value.data(), in.background = background.data();
+    in.readout = readout.data();
+    in.segments = segments.data();
+    in.segment_count = static_cast<std::int64_t>(segments.extent(0));
+    in.shared_value = shared_value.data(), in.shared_background = shared_background.data();
+    in.shared_readout = shared_readout.data();
+    in.first_part = first_part.data();
+    in.parts = parts.data();
+    in.segment_parts = segment_parts.data();
+    in.blocks = blocks.data();
+    in.block_count = static_cast<std::int64_t>(blocks.extent(0));
+    return in;
+  }
+};
+
+/// What launches fill. Information has arrays of its own only once it is asked for.
+struct DeviceRows {
+  DeviceArray<double> c, f, slope, chi2, of_factor, of_scale, of_b;
+  DeviceArray<double> block_f, block_chi2, shared_slope, shared_information;
+
+  FactorRows prepare(const DeviceColumns& columns, PixelSum wanted) {
+    const std::size_t segments = columns.segments.extent(0), blocks = columns.blocks.extent(0),
+                      shared = columns.shared_value.extent(0);
+    for (auto* array : {&c, &f, &slope}) grow(*array, segments);
+    grow(block_f, blocks);
+    grow(shared_slope, shared);
+    if (wanted == PixelSum::Residual) {
+      grow(chi2, segments);
+      grow(block_chi2, blocks);
+    }
+    if (wanted == PixelSum::Information) {
+      for (auto* array : {&of_factor, &of_scale, &of_b}) grow(*array, segments);
+      grow(shared_information, shared);
+    }
+    return {c.data(),
+            f.data(),
+            slope.data(),
+            chi2.data(),
+            of_factor.data(),
+            of_scale.data(),
+            of_b.data(),
+            block_f.data(),
+            block_chi2.data(),
+            shared_slope.data(),
+            shared_information.data()};
+  }
+};
+
+template <PixelSum wanted>
+void stream(Likelihood likelihood, const FactorArrays& in, const FactorRows& out) {
+  const auto launch = likelihood == Likelihood::Normal ? stream_pixels<Likelihood::Normal, wanted>
+                      : likelihood == Likelihood::Poisson
+                          ? stream_pixels<Likelihood::Poisson, wanted>
+                          : stream_pixels<Likelihood::NoisyPoisson, wanted>;
+  launch(in, out);
+}
+
+/// Copies `from` into an array that stays where it is.
+template <typename T>
+void refill(DeviceArray<T>& array, std::span<const T> from) {
+  grow(array, from.size());
+  if (from.empty()) return;
+  using Host = Kokkos::View<const T*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  Kokkos::deep_copy(Kokkos::subview(array, std::make_pair(std::size_t(0), from.size())),
+                    Host(from.data(), from.size()));
+}
+
+template <typename T>
+std::vector<T> fetch(const DeviceArray<T>& array, std::size_t size) {
+  std::vector<T> host(size);
+  if (size > 0) to_host(array, std::span(host));
+  return host;
+}
+
+/// Pixels and segments, as they are added up over ranks.
+struct PixelCounts {
+  std::int64_t pixels = 0, left_out = 0;
+  std::vector<std::int64_t> segments_of,
+      pixels_of; ///< of each unknown, local until they are summed
+};
+
+} // namespace
+
+double FactorValue::above(const FactorValue& start) const {
+  return std::isfinite(f) ? sum.minus(start.sum).value(range) : f;
+}
+
+struct FactorTarget::State {
+  parallel::Communicator communicator;
+  FactorTargetParams params;
+  std::size_t unknowns, lattices, shots;
+  FactorColumns host; ///< without pixels
+  DeviceColumns columns;
+  DeviceRows rows;
+  DeviceArray<double> x, scale_sums, b_sums;
+  DeviceArray<TwoPartSum> unknown_sums;
+  DeviceArray<ShotSum> shot_sums;
+  DeviceArray<std::uint8_t> on_device;
+  std::vector<std::uint8_t> on; ///< of each shot
+  PixelCounts counts;
+  SumRange f_range, unknown_range;
+  std::vector<std::size_t> bad;
+
+  State(const parallel::Communicator& c, FactorColumns made, std::size_t unknown_count,
+        const FactorTargetParams& p)
+      : communicator(c)
+      , params(p)
+      , unknowns(unknown_count)
+      , lattices(static_cast<std::size_t>(made.shots.back().first_lattice))
+      , shots(made.shots.size() - 1)
+      , host(std::move(made))
+      , columns(host)
+      , on(shots, 1) {
+    for (auto* column : {&host.kernel, &host.value, &host.background, &host.readout})
+      *column = {}; // the copies for kernels are enough
+    count_pixels();
+    f_range = sum_range(communicator.all_sum(addends()));
+    std::int64_t most = 1;
+    for (const std::int64_t n : counts.segments_of) most = std::max(most, n);
+    unknown_range = sum_range(most);
+  }
+
+  std::int64_t addends() const {
+    return static_cast<std::int64_t>(host.segments.size() + host.blocks.size());
+  }
+  std::size_t size() const { return unknowns + lattices + shots; }
+
+  void count_pixels();
+  FactorArrays prepare(std::span<const double> at, bool all_shots);
+  ShotSumWork shot_work(const FactorArrays& in, const FactorRows& out, bool residual);
+  void sum_over_shots(const FactorArrays& in, const double* of_scale, const double* of_b,
+                      bool weigh, std::span<double> variables);
+  std::vector<TwoPartSum> sum_over_segments(const double* of_segment, double factor, bool squared);
+  std::vector<double> sum_of_ranks(const std::vector<TwoPartSum>& local) const;
+};
+
+/// Collective.
+void FactorTarget::State::count_pixels() {
+  counts = {0, 0, std::vector<std::int64_t>(unknowns), std::vector<std::int64_t>(unknowns)};
+  const auto is_on = [this](std::int32_t shot) { return on[static_cast<std::size_t>(shot)] != 0; };
+  for (const FactorSegment& s : host.segments) {
+    if (!is_on(s.shot)) continue;
+    (s.left_out != 0 ? counts.left_out : counts.pixels) += s.count;
+    if (s.left_out != 0 || s.count + s.parts == 0) continue;
+    ++counts.segments_of[static_cast<std::size_t>(s.unknown)];
+    counts.pixels_of[static_cast<std::size_t>(s.unknown)] += s.count;
+  }
+  for (const SharedBlock& block : host.blocks) {
+    if (!is_on(block.shot)) continue;
+    (block.left_out != 0 ? counts.left_out : counts.pixels) += block.count;
+    if (block.left_out != 0) continue;
+    const auto begin = static_cast<std::size_t>(block.first);
+    const auto end = begin + static_cast<std::size_t>(block.count);
+    for (std::int64_t i = host.first_part[begin]; i < host.first_part[end]; ++i) {
+      const auto segment =
+          static_cast<std::size_t>(host.parts[static_cast<std::size_t>(i)].segment);
+      ++counts.pixels_of[static_cast<std::size_t>(host.segments[segment].unknown)];
+    }
+  }
+  communicator.all_sum(std::span(counts.segments_of));
+  communicator.all_sum(std::span(counts.pixels_of));
+}
+
+/// Sets c of all segments.
+FactorArrays FactorTarget::State::prepare(std::span<const double> at, bool all_shots) {
+  core::require(at.size() == size(), "{} variables where there are {}", at.size(), size());
+  refill(x, at);
+  FactorArrays in = columns.arrays();
+  if (!all_shots) {
+    refill(on_device, std::span<const std::uint8_t>(on));
+    in.on = on_device.data();
+  }
+  rows.prepare(columns, PixelSum::Fit);
+  set_factors(in, {x.data(), x.data() + unknowns, x.data() + unknowns + lattices}, rows.c.data());
+  return in;
+}
+
+ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorRows& out,
+                                           bool residual) {
+  grow(shot_sums, shots);
+  return {in,
+          out,
+          columns.shots.data(),
+          f_range,
+          0.5 * unknown_range.largest,
+          residual,
+          shot_sums.data()};
+}
+
+void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* of_scale,
+                                         const double* of_b, bool weigh,
+                                         std::span<double> variables) {
+  grow(scale_sums, lattices);
+  grow(b_sums, shots);
+  sum_scales(in, columns.shots.data(), static_cast<std::int64_t>(shots), of_scale, of_b, weigh,
+             scale_sums.data(), b_sums.data());
+  const auto scale = variables.subspan(unknowns, lattices),
+             b = variables.subspan(unknowns + lattices, shots);
+  if (params.scale_free && lattices > 0) to_host(scale_sums, scale);
+  if (params.b_free && shots > 0) to_host(b_sums, b);
+}
+
+std::vector<TwoPartSum> FactorTarget::State::sum_over_segments(const double* of_segment,
+                                                               double factor, bool squared) {
+  grow(unknown_sums, unknowns);
+  sum_unknowns({columns.first_segment.data(), columns.by_unknown.data(),
+                static_cast<std::int64_t>(unknowns)},
+               of_segment, factor, squared, unknown_range, unknown_sums.data());
+  return fetch(unknown_sums, unknowns);
+}
+
+std::vector<double> FactorTarget::State::sum_of_ranks(const std::vector<TwoPartSum>& local) const {
+  std::vector<std::int64_t> message;
+  for (const TwoPartSum& sum : local) message.insert(message.end(), {sum.whole, sum.fraction});
+  communicator.all_sum(std::span(message));
+  std::vector<double> values(local.size());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = TwoPartSum{message[2 * i], message[2 * i + 1]}.value(unknown_range);
+  return values;
+}
+
+FactorTarget::FactorTarget(const parallel::Communicator& communicator,
+                           std::span<const ShotStream> shots, std::size_t unknowns,
+                           const FactorTargetParams& params)
+    : state_(std::make_unique<State>(communicator,
+                                     make_factor_columns(shots, unknowns, params.likelihood),
+                                     unknowns, params)) {}
+FactorTarget::~FactorTarget() = default;
+FactorTarget::FactorTarget(FactorTarget&&) noexcept = default;
+
+std::size_t FactorTarget::variables() const { return state_->size(); }
+std::size_t FactorTarget::unknowns() const { return state_->unknowns; }
+std::size_t FactorTarget::shots() const { return state_->shots; }
+std::size_t FactorTarget::scale_of(std::size_t shot, std::size_t lattice) const {
+  return state_->unknowns + static_cast<std::size_t>(state_->host.shots[shot].first_lattice) +
+         lattice;
+}
+std::size_t FactorTarget::b_of(std::size_t shot) const {
+  return state_->unknowns + state_->lattices + shot;
+}
+const std::vector<std::int64_t>& FactorTarget::rejected() const { return state_->host.rejected; }
+const std::vector<std::size_t>& FactorTarget::bad_shots() const { return state_->bad; }
+
+void FactorTarget::switch_shots(std::span<const std::uint8_t> on) {
+  core::require(on.size() == state_->shots, "{} switches for {} shots", on.size(), state_->shots);
+  state_->on.assign(on.begin(), on.end());
+  state_->count_pixels();
+}
+
+FactorValue FactorTarget::evaluate(std::span<const double> x) {
+  State& s = *state_;
+  const FactorArrays in = s.prepare(x, false);
+  const FactorRows out = s.rows.prepare(s.columns, PixelSum::Fit);
+  stream<PixelSum::Fit>(s.params.likelihood, in, out);
+  sum_shots(s.shot_work(in, out, false), static_cast<std::int64_t>(s.shots));
+
+  FactorValue result;
+  result.range = s.f_range;
+  TwoPartSum left_out;
+  s.bad.clear();
+  const auto shot_sums = fetch(s.shot_sums, s.shots);
+  for (std::size_t i = 0; i < shot_sums.size(); ++i) {
+    result.sum.add(shot_sums[i].f);
+    left_out.add(shot_sums[i].left_out);
+    result.bad += shot_sums[i].bad;
+    if (shot_sums[i].bad > 0) s.bad.push_back(i);
+  }
+  std::vector<std::int64_t> message{result.sum.whole,  result.sum.fraction, left_out.whole,
+                                    left_out.fraction, result.bad,          s.counts.pixels,
+                                    s.counts.left_out};
+  const std::size_t head = message.size();
+  for (const TwoPartSum& sum : s.sum_over_segments(out.slope, 2, false))
+    message.insert(message.end(), {sum.whole, sum.fraction});
+  s.communicator.all_sum(std::span(message));
+
+  result.sum = {message[0], message[1]};
+  result.left_out = TwoPartSum{message[2], message[3]}.value(s.f_range);
+  result.bad = message[4];
+  result.pixels = message[5];
+  result.left_out_pixels = message[6];
+  result.gradient.assign(s.size(), 0);
+  if (result.bad > 0) {
+    result.f = std::numeric_limits<double>::infinity();
+    return result;
+  }
+  result.f = result.sum.value(s.f_range);
+  for (std::size_t i = 0; i < s.unknowns; ++i)
+    result.gradient[i] =
+        TwoPartSum{message[head + 2 * i], message[head + 2 * i + 1]}.value(s.unknown_range);
+  s.sum_over_shots(in, out.slope, out.slope, true, result.gradient);
+  return result;
+}
+
+std::vector<double> FactorTarget::information(std::span<const double> x) {
+  State& s = *state_;
+  const FactorArrays in = s.prepare(x, false);
+  const FactorRows out = s.rows.prepare(s.columns, PixelSum::Information);
+  stream<PixelSum::Information>(s.params.likelihood, in, out);
+  std::vector<double> result = s.sum_of_ranks(s.sum_over_segments(out.of_factor, 4, false));
+  result.resize(s.size());
+  s.sum_over_shots(in, out.of_scale, out.of_b, false, result);
+  return result;
+}
+
+FactorScores FactorTarget::scores(std::span<const double> x) {
+  State& s = *state_;
+  const FactorArrays in = s.prepare(x, false);
+  const FactorRows out = s.rows.prepare(s.columns, PixelSum::Information);
+  stream<PixelSum::Information>(s.params.likelihood, in, out);
+  return {s.sum_of_ranks(s.sum_over_segments(out.slope, 2, true)), s.counts.segments_of,
+          s.counts.pixels_of};
+}
+
+std::vector<ShotAgreement> FactorTarget::agreement(std::span<const double> x) {
+  State& s = *state_;
+  const FactorArrays in = s.prepare(x, true);
+  const FactorRows out = s.rows.prepare(s.columns, PixelSum::Residual);
+  stream<PixelSum::Residual>(s.params.likelihood, in, out);
+  sum_shots(s.shot_work(in, out, true), static_cast<std::int64_t>(s.shots));
+  std::vector<ShotAgreement> result;
+  for (const ShotSum& sum : fetch(s.shot_sums, s.shots)) {
+    const double f = sum.bad > 0 ? std::numeric_limits<double>::infinity() : sum.f.value(s.f_range);
+    result.push_back({f, sum.chi2, 0});
+  }
+  for (const FactorSegment& segment : s.host.segments)
+    if (segment.left_out == 0)
+      result[static_cast<std::size_t>(segment.shot)].pixels += segment.count;
+  for (const SharedBlock& block : s.host.blocks)
+    if (block.left_out == 0) result[static_cast<std::size_t>(block.shot)].pixels += block.count;
+  return result;
+}
+
+double FactorTarget::dot(std::span<const double> a, std::span<const double> b) const {
+  const State& s = *state_;
+  core::require(a.size() == s.size() && b.size() == s.size(),
+                "a product of {} and {} variables where there are {}", a.size(), b.size(),
+                s.size());
+  double shared = 0;
+  for (std::size_t i = 0; i < s.unknowns; ++i) shared += a[i] * b[i];
+  std::array<double, 1> largest{0};
+  for (std::size_t i = s.unknowns; i < s.size(); ++i)
+    largest[0] = std::max(largest[0], std::abs(a[i] * b[i]));
+  s.communicator.all_max(std::span<double>(largest));
+  if (!(largest[0] > 0) || !std::isfinite(largest[0])) return shared + largest[0];
+  // Products become at most 1, and their sum exact to 2^-60 times their number.
+  const double unit = std::ldexp(1.0, std::ilogb(largest[0]) + 1);
+  const SumRange range = s.f_range;
+  TwoPartSum sum;
+  for (std::size_t i = s.unknowns; i < s.size(); ++i) sum.add(a[i] * b[i] / unit, range);
+  std::array<std::int64_t, 2> message{sum.whole, sum.fraction};
+  s.communicator.all_sum(std::span<std::int64_t>(message));
+  return shared + unit * TwoPartSum{message[0], message[1]}.value(range);
+}
+
+} // namespace kilobragg::pixelrefinement
