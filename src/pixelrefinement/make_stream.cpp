@@ -147,9 +147,9 @@ ShotStream make_stream(const ShotModel& shot, const ShotPixels& pixels, const Fa
                              [](const auto& a, const auto& b) { return a.first == b.first; }),
                  segments.end());
   const auto segment_of = [&](const Part& part) {
-    const auto at = std::lower_bound(
-        segments.begin(), segments.end(), key_of(part, windows),
-        [](const auto& s, const SegmentKey& key) { return s.first < key; });
+    const auto at =
+        std::lower_bound(segments.begin(), segments.end(), key_of(part, windows),
+                         [](const auto& s, const SegmentKey& key) { return s.first < key; });
     return static_cast<std::size_t>(at - segments.begin());
   };
   for (const auto& [key, inv_d2] : segments)
@@ -176,8 +176,8 @@ ShotStream make_stream(const ShotModel& shot, const ShotPixels& pixels, const Fa
                                static_cast<std::int32_t>(stream.parts.size()),
                                static_cast<std::int32_t>(l.count), windows.left_out[l.pixel]});
       for (std::size_t i = l.first; i < l.first + l.count; ++i)
-        stream.parts.push_back({static_cast<std::int32_t>(segment_of(parts[i])),
-                                static_cast<float>(parts[i].kernel)});
+        stream.parts.push_back(
+            {static_cast<std::int32_t>(segment_of(parts[i])), static_cast<float>(parts[i].kernel)});
       continue;
     }
     const std::size_t at = next[segment_of(parts[l.first])]++;

@@ -5,10 +5,11 @@
 
 #include "kilobragg/refinement/cell_freedom.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <fmt/format.h>
 
 namespace kilobragg::pixelrefinement {
 namespace {
@@ -64,8 +65,7 @@ void ParameterSpace::add_lattice(int lattice, const ParameterRules& rules) {
   const ShotLattice& of = start_.lattices[static_cast<std::size_t>(lattice)];
   add(Kind::Scale, lattice, 0, rules.scale, of.scale);
   for (int i = 0; i < 3; ++i) add(Kind::Rotation, lattice, i, rules.rotation, 0);
-  strains_.push_back(
-      refinement::CellFreedom(of.crystal.space_group).strains(of.crystal.a_matrix));
+  strains_.push_back(refinement::CellFreedom(of.crystal.space_group).strains(of.crystal.a_matrix));
   for (int i = 0; i < static_cast<int>(strains_.back().size()); ++i)
     add(Kind::Cell, lattice, i, rules.cell, 0);
   if (size_elements_ == SymmetricElements::One) {
@@ -93,7 +93,7 @@ void ParameterSpace::add_lattice(int lattice, const ParameterRules& rules) {
 }
 
 std::string ParameterSpace::name(std::size_t parameter) const {
-  static const char* const names[] = {"G",   "RotXYZ",     "ucell",    "Nabc",      "Ndef",
+  static const char* const names[] = {"G",   "RotXYZ",     "ucell",     "Nabc",      "Ndef",
                                       "eta", "detz_shift", "spec_lam0", "spec_lam1", "B"};
   const Parameter& p = parameters_[parameter];
   std::string text = names[static_cast<int>(p.kind)];
@@ -120,8 +120,7 @@ double ParameterSpace::value(std::size_t parameter, double x) const {
 
 double ParameterSpace::slope(std::size_t parameter, double x) const {
   const Parameter& p = parameters_[parameter];
-  return positive(p.rule) ? value(parameter, x)
-                          : 0.5 * (p.rule.high - p.rule.low) * std::cos(x);
+  return positive(p.rule) ? value(parameter, x) : 0.5 * (p.rule.high - p.rule.low) * std::cos(x);
 }
 
 Vec3 ParameterSpace::rotation_of(std::span<const double> x, int lattice) const {
@@ -136,8 +135,9 @@ Mat3 ParameterSpace::strain_of(std::span<const double> x, int lattice) const {
   Mat3 strain;
   for (std::size_t i = 0; i < size(); ++i)
     if (const Parameter& p = parameters_[i]; p.kind == Kind::Cell && p.lattice == lattice)
-      strain = strain + value(i, x[i]) * strains_[static_cast<std::size_t>(lattice)]
-                                                 [static_cast<std::size_t>(p.element)];
+      strain = strain +
+               value(i, x[i]) *
+                   strains_[static_cast<std::size_t>(lattice)][static_cast<std::size_t>(p.element)];
   return strain;
 }
 
@@ -166,9 +166,9 @@ ShotModel ParameterSpace::model(std::span<const double> x) const {
     case Kind::Spread:
       if (!spread_set[static_cast<std::size_t>(p.lattice)]) lattice.rotation = {};
       spread_set[static_cast<std::size_t>(p.lattice)] = true;
-      lattice.rotation =
-          lattice.rotation + v * v * spread_axes_[static_cast<std::size_t>(p.lattice)]
-                                                 [static_cast<std::size_t>(p.element)];
+      lattice.rotation = lattice.rotation + v * v *
+                                                spread_axes_[static_cast<std::size_t>(p.lattice)]
+                                                            [static_cast<std::size_t>(p.element)];
       break;
     case Kind::Distance:
       model.distance = v;

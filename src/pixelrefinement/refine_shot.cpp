@@ -11,7 +11,8 @@ namespace {
 
 /// Lower triangular L with L L^T = M + ridge, row-major; empty if M is not positive definite.
 std::vector<double> cholesky(std::vector<double> m, std::size_t n) {
-  constexpr double smallest = 1e-12; // of a diagonal element: beyond it a parameter is not determined
+  constexpr double smallest =
+      1e-12; // of a diagonal element: beyond it a parameter is not determined
   for (std::size_t j = 0; j < n; ++j) {
     const double whole = m[j * n + j];
     for (std::size_t k = 0; k < j; ++k) m[j * n + j] -= m[j * n + k] * m[j * n + k];
@@ -60,7 +61,8 @@ void for_each_z(const ShotPixels& pixels, const std::vector<double>& bragg, cons
     if (box.state != BoxState::Used) continue;
     for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
       if (pixels.used[i] == 0) continue;
-      const double m = double(pixels.background[i]) + bragg[i], noise = double(pixels.readout_of(i));
+      const double m = double(pixels.background[i]) + bragg[i],
+                   noise = double(pixels.readout_of(i));
       visit(b, i, (double(pixels.value[i]) - m) / std::sqrt(m + noise * noise));
     }
   }
@@ -78,9 +80,8 @@ Residuals residuals(const ShotPixels& pixels, const std::vector<double>& bragg) 
 /// Marks pixels that lie apart from the others of their box; returns how many.
 std::size_t drop_outliers(ShotPixels& pixels, const std::vector<double>& bragg, double limit) {
   std::vector<std::vector<std::pair<std::size_t, double>>> of_box(pixels.boxes.size());
-  for_each_z(pixels, bragg, [&](std::size_t b, std::size_t i, double z) {
-    of_box[b].emplace_back(i, z);
-  });
+  for_each_z(pixels, bragg,
+             [&](std::size_t b, std::size_t i, double z) { of_box[b].emplace_back(i, z); });
   std::size_t dropped = 0;
   for (const auto& members : of_box) {
     if (members.empty()) continue;

@@ -28,23 +28,24 @@ struct PanelPixels {
   }
   std::size_t panel_of(std::size_t pixel) const {
     return static_cast<std::size_t>(std::upper_bound(first.begin(), first.end(), pixel) -
-                                    first.begin()) - 1;
+                                    first.begin()) -
+           1;
   }
 };
 
 /// Spots of one lattice.
 void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
-               const diffraction::DeviceReflections& reflections,
-               const models::Detector& detector, const PanelPixels& panels,
-               const ShotPredictionParams& params, std::vector<PredictedSpot>& spots) {
+               const diffraction::DeviceReflections& reflections, const models::Detector& detector,
+               const PanelPixels& panels, const ShotPredictionParams& params,
+               std::vector<PredictedSpot>& spots) {
   diffraction::ShoeboxShot one;
   one.shot.beam = shot.beam;
   one.shot.lattices = {shot.lattices[static_cast<std::size_t>(lattice)]};
   one.boxes = panels.windows;
   one.wavelength = shot.wavelength;
-  const diffraction::ShoeboxImage image = diffraction::model_shoeboxes(
-      detector, shot.beam, one, reflections,
-      {.oversample = 1, .tail = params.tail, .contributions = true});
+  const diffraction::ShoeboxImage image =
+      diffraction::model_shoeboxes(detector, shot.beam, one, reflections,
+                                   {.oversample = 1, .tail = params.tail, .contributions = true});
   std::map<std::pair<std::uint32_t, std::size_t>, Light> lights;
   const auto place = [&](std::uint32_t pixel, std::size_t panel) {
     const std::size_t local = pixel - panels.first[panel];

@@ -44,8 +44,7 @@ Band band_of(const ShotModel& shot) {
 /// Marks the reflections of one lattice.
 void mark_near(const diffraction::ShotLattice& lattice, const Vec3& k0, const Band& band,
                const FactorSphere& sphere, double slack, std::vector<bool>& near) {
-  const auto block =
-      diffraction::make_block_shape(lattice.shape, lattice.size, lattice.fudge);
+  const auto block = diffraction::make_block_shape(lattice.shape, lattice.size, lattice.fudge);
   const auto shape =
       diffraction::make_lattice_shape(lattice.crystal.a_matrix, block, lattice.rotation);
   constexpr double reach = 1.5 * 5; // standard deviations, and half more

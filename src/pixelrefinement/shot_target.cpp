@@ -80,9 +80,9 @@ double ShotTarget::fit_scale(const Box& box, std::span<const double> bragg, doub
       const double k = factor * bragg[modelled_[i]];
       if (k == 0) continue;
       const std::size_t p = pixel_[i];
-      const PixelFit fit = slope_of(params_.likelihood, double(pixels_.value[p]),
-                                    double(pixels_.background[p]) + k,
-                                    double(pixels_.readout_of(p)));
+      const PixelFit fit =
+          slope_of(params_.likelihood, double(pixels_.value[p]), double(pixels_.background[p]) + k,
+                   double(pixels_.readout_of(p)));
       slope += fit.slope * k;
       information += fit.information * k * k;
     }
@@ -142,9 +142,9 @@ std::vector<double> ShotTarget::information(std::span<const double> x) {
       const std::size_t p = pixel_[i], at = modelled_[i];
       const double bragg = factor * image.photons[at];
       if (bragg == 0) continue;
-      const PixelFit fit = slope_of(params_.likelihood, double(pixels_.value[p]),
-                                    double(pixels_.background[p]) + bragg,
-                                    double(pixels_.readout_of(p)));
+      const PixelFit fit =
+          slope_of(params_.likelihood, double(pixels_.value[p]),
+                   double(pixels_.background[p]) + bragg, double(pixels_.readout_of(p)));
       for (std::size_t q = 0; q < n; ++q) d[q] = factor * image.derivatives[q * stride + at];
       if (b >= 0)
         d[static_cast<std::size_t>(b)] = -0.5 * box.inv_d2 * bragg * space_.b_factor_slope(x);

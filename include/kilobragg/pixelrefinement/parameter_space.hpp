@@ -22,15 +22,15 @@ struct ParameterRule {
 
 /// Names and first values as in diffBragg (fix.*, mins.*, maxs.*, betas.* = sigma^2), in our units.
 struct ParameterRules {
-  ParameterRule scale{.low = 0, .high = 0};               ///< G, relative; positive
-  ParameterRule rotation{.low = -0.02, .high = 0.02};     ///< RotXYZ (rad)
-  ParameterRule cell{.low = -0.03, .high = 0.03};         ///< free strains, relative
-  ParameterRule size{.low = 3, .high = 3000};             ///< Nabc (unit cells)
-  ParameterRule size_off_diagonal{.low = -200, .high = 200}; ///< Ndef (unit cells)
-  ParameterRule spread{.low = 1e-6, .high = 0.02};        ///< eta_abc (rad)
+  ParameterRule scale{.low = 0, .high = 0};                      ///< G, relative; positive
+  ParameterRule rotation{.low = -0.02, .high = 0.02};            ///< RotXYZ (rad)
+  ParameterRule cell{.low = -0.03, .high = 0.03};                ///< free strains, relative
+  ParameterRule size{.low = 3, .high = 3000};                    ///< Nabc (unit cells)
+  ParameterRule size_off_diagonal{.low = -200, .high = 200};     ///< Ndef (unit cells)
+  ParameterRule spread{.low = 1e-6, .high = 0.02};               ///< eta_abc (rad)
   ParameterRule distance{.fixed = true, .low = -10, .high = 10}; ///< detz_shift (mm)
-  ParameterRule wavelength_offset{.fixed = true, .low = -0.02, .high = 0.02}; ///< spec (angstrom)
-  ParameterRule wavelength_scale{.fixed = true, .low = 0.95, .high = 1.05};   ///< spec
+  ParameterRule wavelength_offset{.fixed = true, .low = -0.02, .high = 0.02};   ///< spec (angstrom)
+  ParameterRule wavelength_scale{.fixed = true, .low = 0.95, .high = 1.05};     ///< spec
   ParameterRule b_factor{.fixed = true, .low = -100, .high = 1000, .sigma = 5}; ///< B (angstrom^2)
   diffraction::SymmetricElements size_elements = diffraction::SymmetricElements::Three;
   diffraction::SymmetricElements spread_elements = diffraction::SymmetricElements::One;

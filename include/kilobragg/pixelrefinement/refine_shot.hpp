@@ -27,8 +27,8 @@ struct RefinedParameter {
 };
 
 struct Stage1Result {
-  double f = 0;             ///< at the end
-  double sigma_z = 0;       ///< root of the mean of (d - m)^2 / V over the pixels used, e^t as fitted
+  double f = 0;       ///< at the end
+  double sigma_z = 0; ///< root of the mean of (d - m)^2 / V over the pixels used, e^t as fitted
   double sigma_z_known = 0; ///< the same with all t = 0
   std::size_t pixels = 0, boxes = 0, outliers = 0;
   int evaluations = 0;

@@ -39,9 +39,10 @@ struct ReflectionBox {
 /// reflections, so that nothing is lost and nothing counted twice.
 struct ShotPixels {
   std::vector<ReflectionBox> boxes;
-  std::vector<float> value;       ///< photons
-  std::vector<float> background;  ///< photons, the plane of the box
-  std::vector<float> readout;     ///< rms noise of the readout in photons; of one element = of all pixels
+  std::vector<float> value;      ///< photons
+  std::vector<float> background; ///< photons, the plane of the box
+  std::vector<float>
+      readout; ///< rms noise of the readout in photons; of one element = of all pixels
   std::vector<std::uint8_t> used; ///< 1 = counts
 
   std::size_t size() const { return value.size(); }

@@ -13,7 +13,7 @@ struct ShotPredictionParams {
   /// on what is known of the reflection itself, and weak ones are measured as often as strong ones.
   double threshold = 5;
   double core_share = 0.02; ///< the core holds the pixels above this part of the brightest one
-  double tail = 1e-4; ///< of ShoeboxOptions
+  double tail = 1e-4;       ///< of ShoeboxOptions
 };
 
 /// Sorted by lattice and index; a reflection on two panels is listed on the one with more of its light.

@@ -48,9 +48,9 @@ public:
 
 private:
   struct Box {
-    std::size_t number;               ///< in ShotPixels
-    std::size_t first, last;          ///< of the pixels that count, in `pixel_`
-    double prior;                     ///< 1/width^2; 0 = t stays 0
+    std::size_t number;      ///< in ShotPixels
+    std::size_t first, last; ///< of the pixels that count, in `pixel_`
+    double prior;            ///< 1/width^2; 0 = t stays 0
     double inv_d2;
   };
   diffraction::ShoeboxImage model(std::span<const double> x, bool derivatives) const;
