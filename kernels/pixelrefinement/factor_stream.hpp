@@ -5,6 +5,10 @@
 #include "kernels/pixelrefinement/pixel_sums.hpp"
 #include "kernels/pixelrefinement/two_part_sum.hpp"
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 namespace kilobragg::pixelrefinement {
 
 /// A segment as kernels see it; unknown, lattice and shot are numbers among all that are held here.
@@ -115,10 +119,23 @@ void run_rows(const char* name, std::int64_t rows, const Work& work) {
 /// Floats in the lanes as doubles.
 KOKKOS_FUNCTION inline void load(const float* from, double& to) { to = *from; }
 inline void load(const float* from, diffraction::Wide& to) {
+#ifdef __AVX512F__ // one instruction, for which some compilers write five
+  const __m512d v = _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
+  std::memcpy(&to, &v, sizeof to);
+#else
   typedef float Narrow __attribute__((vector_size(32)));
   Narrow v;
   std::memcpy(&v, from, sizeof v);
   to = __builtin_convertvector(v, diffraction::Wide);
+#endif
+}
+/// The first `count` lanes.
+KOKKOS_FUNCTION inline void store(double v, int, double* to) { *to = v; }
+inline void store(const diffraction::Wide& v, int count, double* to) {
+  if (count == diffraction::wide_count)
+    std::memcpy(to, &v, sizeof v);
+  else
+    for (int i = 0; i < count; ++i) to[i] = v[i];
 }
 template <typename T>
 KOKKOS_FUNCTION inline T loaded(const float* from) {
@@ -272,27 +289,22 @@ struct SharedWork {
   template <typename T>
   KOKKOS_FUNCTION StreamSums add_pixels(const SharedBlock& block, std::int64_t at,
                                         int count) const {
-    T m = constant<T>(1), d{}, variance{};
-    for (int i = 0; i < count; ++i) {
-      const double readout = in.shared_readout[at + i];
-      diffraction::set_lane(m, i, model_of(at + i));
-      diffraction::set_lane(d, i, in.shared_value[at + i]);
-      diffraction::set_lane(variance, i, readout * readout);
-    }
+    T m = constant<T>(1);
+    for (int i = 0; i < count; ++i) diffraction::set_lane(m, i, model_of(at + i));
+    const auto held = diffraction::counted_from<T>(0) < static_cast<double>(count);
+    const T d = select(held, loaded<T>(in.shared_value + at), constant<T>(1));
+    const T readout = loaded<T>(in.shared_readout + at);
+    const T variance = select(held, readout * readout, constant<T>(0));
     const SharedFit<T> fit = fit_shared<likelihood, T>(d, m, variance);
+    // Without light and background the wide logarithm would give a number all the same.
+    const T f = select(held, select(m > 0.0, fit.f, constant<T>(NAN)), constant<T>(0));
+    const T u = d - m, chi2 = select(held, u * u / (m + variance), constant<T>(0));
     const double weight = block.left_out != 0 ? 0 : 1;
-    StreamSums sums;
-    for (int i = 0; i < count; ++i) {
-      const double mi = lane(m, i), u = lane(d, i) - mi;
-      // Without light and background the wide logarithm would give a number all the same.
-      sums.f += mi > 0 ? lane(fit.f, i) : NAN;
-      if constexpr (wanted == PixelSum::Residual) sums.chi2 += u * u / (mi + lane(variance, i));
-      if constexpr (wanted != PixelSum::Residual)
-        out.shared_slope[at + i] = weight * lane(fit.slope, i);
-      if constexpr (wanted == PixelSum::Information)
-        out.shared_information[at + i] = weight * lane(fit.information, i);
-    }
-    return sums;
+    if constexpr (wanted != PixelSum::Residual)
+      store(weight * fit.slope, count, out.shared_slope + at);
+    if constexpr (wanted == PixelSum::Information)
+      store(weight * fit.information, count, out.shared_information + at);
+    return {diffraction::sum_of_lanes(f), 0, 0, diffraction::sum_of_lanes(chi2)};
   }
 
   template <typename T>

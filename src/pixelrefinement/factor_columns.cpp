@@ -77,9 +77,11 @@ public:
     columns_.shots.push_back({static_cast<std::int64_t>(columns_.segments.size()),
                               static_cast<std::int64_t>(columns_.blocks.size()), lattices_});
     columns_.first_part.push_back(static_cast<std::int64_t>(columns_.parts.size()));
+    // What eight lanes may read beyond the end.
     for (auto* column : {&columns_.kernel, &columns_.value, &columns_.background,
-                         &columns_.readout}) // what eight lanes may read beyond the end
-      if (column != &columns_.readout || readout_of_each_) column->resize(column->size() + 8);
+                         &columns_.shared_value, &columns_.shared_readout})
+      column->resize(column->size() + 8);
+    if (readout_of_each_) columns_.readout.resize(columns_.readout.size() + 8);
   }
 
 private:
@@ -219,17 +221,24 @@ FactorColumns make_factor_columns(std::span<const ShotStream> shots, std::size_t
                                   Likelihood likelihood) {
   FactorColumns columns;
   bool readout_of_each = false;
-  std::size_t segments = 0, shared = 0;
+  std::size_t segments = 0, shared = 0, pixels = 0, parts = 0;
   for (const ShotStream& shot : shots) {
     check(shot, unknowns);
     readout_of_each = readout_of_each || shot.readout.size() > 1;
     segments += shot.segments.size();
     shared += shot.shared.size();
+    pixels += shot.kernel.size();
+    parts += shot.parts.size();
   }
   constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
   core::require(segments < most && shared < most,
                 "{} segments and {} shared pixels on one rank are more than 2^31 use more ranks?",
                 segments, shared);
+  columns.segments.reserve(segments);
+  columns.parts.reserve(parts);
+  for (auto* column : {&columns.kernel, &columns.value, &columns.background})
+    column->reserve(pixels + 8);
+  if (readout_of_each) columns.readout.reserve(pixels + 8);
   ColumnWriter writer(columns, likelihood, readout_of_each);
   for (const ShotStream& shot : shots) writer.add(shot);
   writer.close();

@@ -15,8 +15,8 @@ namespace {
 constexpr int segment_count = 20'000, unknown_count = 9'300, shot_count = 100;
 constexpr int of_segment = 150, segments_of_shot = segment_count / shot_count;
 
-/// One shot: spots of some photons on a background of two, every twentieth pixel shared by neighbours.
-ShotStream make_shot(std::mt19937& random, bool readout) {
+/// One shot: spots of some photons on a background of two, some pixels shared by neighbours.
+ShotStream make_shot(std::mt19937& random, bool readout, int percent_shared) {
   ShotStream shot;
   std::vector<std::int32_t> unknowns(segments_of_shot);
   for (auto& u : unknowns) u = std::int32_t(random() % unknown_count);
@@ -34,7 +34,7 @@ ShotStream make_shot(std::mt19937& random, bool readout) {
       shot.value.push_back(draw(2 + kernel));
     }
   }
-  const int shared = int(shot.kernel.size() / 20);
+  const int shared = int(shot.kernel.size()) * percent_shared / 100;
   for (int i = 0; i < shared; ++i) {
     const auto first = std::int32_t(shot.parts.size());
     const auto segment = std::int32_t(i * segments_of_shot / shared);
@@ -50,10 +50,10 @@ struct Work {
   std::vector<double> x;
   std::int64_t bytes = 0, pixels = 0;
 
-  explicit Work(bool readout) {
+  explicit Work(bool readout, int percent_shared = 5) {
     std::mt19937 random(1);
     for (int i = 0; i < shot_count; ++i) {
-      shots.push_back(make_shot(random, readout));
+      shots.push_back(make_shot(random, readout, percent_shared));
       const ShotStream& s = shots.back();
       const auto single = std::int64_t(s.kernel.size()), shared = std::int64_t(s.shared.size()),
                  parts = std::int64_t(s.parts.size());
@@ -73,17 +73,28 @@ void report(benchmark::State& state, const Work& work) {
       Counter(double(work.pixels) * 1e-9, Counter::kIsIterationInvariantRate | Counter::kInvert);
 }
 
+/// The argument is the percentage of shared pixels.
 void evaluate(benchmark::State& state, Likelihood likelihood, bool readout) {
-  const Work work(readout);
+  const Work work(readout, int(state.range(0)));
   FactorTarget target(parallel::Communicator::alone(), work.shots, unknown_count, {likelihood});
   for (auto _ : state) benchmark::DoNotOptimize(target.evaluate(work.x).f);
   report(state, work);
 }
-BENCHMARK_CAPTURE(evaluate, normal, Likelihood::Normal, false)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(evaluate, normal_readout, Likelihood::Normal, true)
+BENCHMARK_CAPTURE(evaluate, normal, Likelihood::Normal, false)
+    ->Arg(5)
+    ->Arg(0)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(evaluate, poisson, Likelihood::Poisson, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluate, normal_readout, Likelihood::Normal, true)
+    ->Arg(5)
+    ->Arg(0)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluate, poisson, Likelihood::Poisson, false)
+    ->Arg(5)
+    ->Arg(0)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(evaluate, noisy_poisson, Likelihood::NoisyPoisson, true)
+    ->Arg(5)
+    ->Arg(0)
     ->Unit(benchmark::kMillisecond);
 
 /// Pixels of single segments alone, by the formulas as they are written: f and the gradient of ln F.
