@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace kilobragg::pixelrefinement {
 namespace {
@@ -38,6 +39,10 @@ void solve_backward(const std::vector<double>& l, std::size_t n, std::span<doubl
     for (std::size_t k = i + 1; k < n; ++k) b[i] -= l[k * n + i] * b[k];
     b[i] /= l[i * n + i];
   }
+}
+
+double squared_length(const std::vector<double>& v) {
+  return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
 }
 
 double median(std::vector<double> values) {
@@ -145,12 +150,12 @@ Descent descend(ShotTarget& target, const ParameterSpace& space, const Stage1Par
     solve_forward(l, n, gradient);
     advance_lbfgs(state, f, gradient, lbfgs);
     // |g|^2 / 2 is what a quadratic of unit curvature could still gain.
-    if (dot_product(state.g, state.g) < 2 * params.tolerance) break;
+    if (squared_length(state.g) < 2 * params.tolerance) break;
   }
   result.x = to_x(state.x);
   result.f = state.f;
   result.evaluations = state.evaluations;
-  const bool converged = dot_product(state.g, state.g) < 2 * params.tolerance ||
+  const bool converged = squared_length(state.g) < 2 * params.tolerance ||
                          state.status == LbfgsStatus::Converged ||
                          state.status == LbfgsStatus::Stalled;
   result.state = converged ? ShotState::Refined : ShotState::Limit;
@@ -168,7 +173,7 @@ std::vector<RefinedParameter> list_parameters(ShotTarget& target, const Paramete
       std::vector<double> e(n);
       e[i] = 1;
       solve_forward(l, n, e);
-      p.sigma = std::abs(space.slope(i, x[i])) * std::sqrt(dot_product(e, e));
+      p.sigma = std::abs(space.slope(i, x[i])) * std::sqrt(squared_length(e));
     }
     list.push_back(p);
   }
