@@ -4,6 +4,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/experiments.hpp"
 #include "kilobragg/io/reflection_file.hpp"
+#include "kilobragg/io/shot_list.hpp"
 
 #include <glob.h>
 
@@ -106,6 +107,7 @@ void require_columns(const models::ReflectionTable& table, const std::string& pa
 
 std::vector<FilePair> find_pairs(const MergeOptions& options) {
   std::vector<FilePair> pairs;
+  if (!options.pixels.shot_list.empty()) pairs = pairs_of_list(options.pixels.shot_list);
   for (const std::string& path : options.paths) {
     const std::vector<std::string> matches = glob_matches(path);
     core::require(!matches.empty(),
@@ -152,18 +154,49 @@ std::vector<FilePair> share_of(const std::vector<FilePair>& pairs, int rank, int
   return mine;
 }
 
-std::vector<LoadedExperiments> load_experiments(const std::vector<FilePair>& pairs) {
+std::vector<LoadedExperiments> load_experiments(const std::vector<FilePair>& pairs,
+                                                bool keep_detectors) {
   std::vector<LoadedExperiments> loaded;
   for (const FilePair& pair : pairs) {
-    loaded.push_back({pair, io::read_experiments(pair.experiments)});
-    for (models::Experiment& experiment : loaded.back().experiments) {
+    loaded.push_back({pair, io::read_experiments(pair.experiments), {}});
+    auto& experiments = loaded.back().experiments;
+    loaded.back().spectra.resize(experiments.size());
+    for (models::Experiment& experiment : experiments) {
       core::require(experiment.crystal.has_value(),
                     "experiment '{}' in '{}' has no crystal (not indexed?)", experiment.identifier,
                     pair.experiments);
-      experiment.detector.reset();
+      if (!keep_detectors) experiment.detector.reset();
+    }
+    for (const auto& [number, spectrum] : pair.spectra) {
+      core::require(number >= 0 && static_cast<std::size_t>(number) < experiments.size(),
+                    "'{}' has no experiment {} ({} experiments; named in the list of shots)",
+                    pair.experiments, number, experiments.size());
+      if (!spectrum.empty())
+        loaded.back().spectra[static_cast<std::size_t>(number)] = io::read_spectrum(spectrum);
     }
   }
   return loaded;
+}
+
+std::vector<FilePair> pairs_of_list(const std::string& list) {
+  std::map<std::string, FilePair> pairs;
+  for (const io::ListedShot& shot : io::read_shot_list(list)) {
+    FilePair& pair = pairs[shot.experiments];
+    core::require(pair.reflections.empty() || pair.reflections == shot.reflections,
+                  "'{}' comes with '{}' in line {} of '{}' but with '{}' before (the reflections "
+                  "of one .expt are in one .refl)",
+                  shot.experiments, shot.reflections, shot.line, list, pair.reflections);
+    pair.experiments = shot.experiments;
+    pair.reflections = shot.reflections;
+    pair.whole = false;
+    const int number = shot.experiment.value_or(0);
+    core::require(pair.spectra.emplace(number, shot.spectrum).second,
+                  "experiment {} of '{}' comes twice (line {} of '{}')", number, shot.experiments,
+                  shot.line, list);
+  }
+  std::vector<FilePair> result;
+  for (auto& [path, pair] : pairs) result.push_back(std::move(pair));
+  return result;
 }
 
 merging::ConversionCounts load_observations(const std::vector<LoadedExperiments>& loaded,
@@ -180,6 +213,7 @@ merging::ConversionCounts load_observations(const std::vector<LoadedExperiments>
     const auto& all_variance = table.get<double>("intensity.sum.variance");
     const auto rows = rows_by_experiment(table, file);
     for (std::size_t e = 0; e < rows.size(); ++e) {
+      if (!file.files.whole && !file.files.spectra.contains(static_cast<int>(e))) continue;
       hkl.clear(), intensity.clear(), variance.clear();
       for (const std::size_t row : rows[e]) {
         hkl.push_back(all_hkl[row]);

@@ -255,10 +255,11 @@ void declare(core::OptionSet& set, MergeOptions& options) {
   declare_scaling(set, options);
   declare_merging(set, options);
   declare_output(set, options);
+  declare(set, options.pixels);
 }
 
 void validate(const MergeOptions& o) {
-  core::require(!o.paths.empty(),
+  core::require(!o.paths.empty() || !o.pixels.shot_list.empty(),
                 "nothing to merge (no input.path given); give the folder with the "
                 "integrated files: input.path=FOLDER");
   core::require(o.d_min.has_value(), "no resolution limit (merging.d_min is not set); give one as "
@@ -293,6 +294,7 @@ void validate(const MergeOptions& o) {
                   *o.polarization_fraction);
   validate_filters(o);
   validate_symmetry(o);
+  validate(o.pixels);
   require_file(o.model, "scaling.model");
   require_file(o.cciso_file, "statistics.cciso.mtz_file");
   require_file(o.truth_file, "statistics.truth.mtz_file");

@@ -1,6 +1,8 @@
 // Options of merge, under the phil paths of cctbx.xfel.merge.
 #pragma once
 
+#include "pixel_options.hpp"
+
 #include "kilobragg/core/options.hpp"
 #include "kilobragg/merging/filters.hpp"
 #include "kilobragg/merging/index_groups.hpp"
@@ -14,7 +16,13 @@
 namespace kilobragg::programs {
 
 /// Exit statuses, as --help explains.
-enum MergeStatus : int { merge_ok = 0, merge_failed = 1, merge_usage = 2, merge_nothing_left = 3 };
+enum MergeStatus : int {
+  merge_ok = 0,
+  merge_failed = 1,
+  merge_usage = 2,
+  merge_nothing_left = 3,
+  merge_stopped = 75 /* EX_TEMPFAIL: run again with --resume */
+};
 
 enum class ScalingAlgorithm { Auto, Mark0, Mark1, Self };
 enum class ErrorModel { Auto, None, Scatter };
@@ -49,6 +57,8 @@ struct MergeOptions {
   // statistics
   int n_bins = 10;
   std::string cciso_file, cciso_column, truth_file, truth_column;
+  // refinement against pixels
+  PixelOptions pixels;
   // output
   std::string prefix = "iobs", output_dir = ".", title;
 

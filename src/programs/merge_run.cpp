@@ -6,7 +6,9 @@
 #include "merge_output.hpp"
 #include "merge_report.hpp"
 #include "merge_sample.hpp"
+#include "pixel_run.hpp"
 
+#include "kilobragg/core/byte_stream.hpp"
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
@@ -32,6 +34,28 @@ constexpr std::pair<const char*, merging::SetChoice> output_sets[] = {
     {"odd", merging::SetChoice::Odd},
     {"even", merging::SetChoice::Even},
     {"all", merging::SetChoice::All}};
+
+void put(core::ByteWriter& writer, const FilePair& pair) {
+  writer.put_text(pair.experiments);
+  writer.put_text(pair.reflections);
+  writer.put(pair.whole);
+  writer.put(static_cast<std::uint64_t>(pair.spectra.size()));
+  for (const auto& [number, path] : pair.spectra) {
+    writer.put(number);
+    writer.put_text(path);
+  }
+}
+
+FilePair get_pair(core::ByteReader& reader) {
+  FilePair pair{reader.get_text(), {}};
+  pair.reflections = reader.get_text();
+  pair.whole = reader.get<bool>();
+  for (auto left = reader.get<std::uint64_t>(); left > 0; --left) {
+    const int number = reader.get<int>();
+    pair.spectra[number] = reader.get_text();
+  }
+  return pair;
+}
 
 // What the first rank needs to know of a lattice at the end.
 struct LatticeSummary {
@@ -67,7 +91,8 @@ private:
   void merge_observations();
   /// Tables and files, on the first rank. Returns why nothing is left to write, if so.
   std::string finish(const std::vector<LatticeSummary>& lattices,
-                     std::vector<merging::MergedIndex> merged);
+                     std::vector<merging::MergedIndex>& merged, OutputFrame& frame);
+  void refine_pixels(std::vector<merging::MergedIndex> merged, OutputFrame frame);
   merging::ResolutionShells make_shells(const OutputFrame& frame) const;
   std::string why_nothing_is_left(const std::vector<merging::MergedIndex>& merged,
                                   const merging::ResolutionShells& shells) const;
@@ -97,6 +122,7 @@ private:
   RunFacts facts_;
   Sample sample_;
   std::optional<Reference> model_, cciso_, truth_;
+  std::vector<LoadedExperiments> loaded_; ///< given back after reading unless pixels are refined
   Observations observations_;
   std::string input_digest_;
   int step_ = 0;
@@ -133,16 +159,15 @@ std::vector<FilePair> MergeRun::find_all_pairs() {
   std::string listed;
   inputs([&] {
     if (!communicator_.is_root()) return;
-    for (const FilePair& pair : find_pairs(options_))
-      listed += pair.experiments + '\n' + pair.reflections + '\n';
+    core::ByteWriter writer;
+    for (const FilePair& pair : find_pairs(options_)) put(writer, pair);
+    listed = writer.take();
   });
   communicator_.broadcast(listed);
   std::vector<FilePair> pairs;
-  for (std::size_t at = 0; at < listed.size();) {
-    const std::size_t middle = listed.find('\n', at), end = listed.find('\n', middle + 1);
-    pairs.push_back({listed.substr(at, middle - at), listed.substr(middle + 1, end - middle - 1)});
+  for (core::ByteReader reader(listed); !reader.at_end();) {
+    pairs.push_back(get_pair(reader));
     facts_.files.push_back(pairs.back().experiments);
-    at = end + 1;
   }
   return pairs;
 }
@@ -177,9 +202,10 @@ void MergeRun::load_references() {
 void MergeRun::read() {
   step("Read experiments and data");
   const std::vector<FilePair> pairs = find_all_pairs();
-  std::vector<LoadedExperiments> loaded;
+  std::vector<LoadedExperiments>& loaded = loaded_;
   inputs([&] {
-    loaded = load_experiments(share_of(pairs, communicator_.rank(), communicator_.size()));
+    loaded = load_experiments(share_of(pairs, communicator_.rank(), communicator_.size()),
+                              options_.pixels.any());
   });
   require_reachable(loaded);
   load_references();
@@ -201,6 +227,7 @@ void MergeRun::read() {
   core::log_info("Total reflections rejected because of systematic absence: {}",
                  count("reflections systematically absent", counts.absent));
   log_totals();
+  if (!options_.pixels.any()) loaded_ = {};
 }
 
 void MergeRun::filter() {
@@ -343,11 +370,25 @@ void MergeRun::merge_observations() {
               return a.index < b.index;
             });
   std::string nothing_left;
+  OutputFrame frame;
   parallel::together(communicator_, merge_failed, [&] {
-    if (communicator_.is_root()) nothing_left = finish(lattices, std::move(merged));
+    if (communicator_.is_root()) nothing_left = finish(lattices, merged, frame);
   });
   communicator_.broadcast(nothing_left);
   if (!nothing_left.empty()) throw parallel::CommonError(nothing_left, merge_nothing_left);
+  if (options_.pixels.any()) refine_pixels(std::move(merged), frame);
+}
+
+void MergeRun::refine_pixels(std::vector<merging::MergedIndex> merged, OutputFrame frame) {
+  communicator_.broadcast(merged);
+  communicator_.broadcast_value(frame.cell);
+  communicator_.broadcast_value(frame.wavelength);
+  frame.space_group = sample_.space_group;
+  PixelInput input{merged, frame, make_shells(frame), loaded_, {}, input_digest_};
+  for (const merging::LatticeRecord& lattice : observations_.lattices)
+    input.accepted.insert(lattice.identifier);
+  run_pixel_refinement(communicator_, options_, input,
+                       [this](const std::string& title) { step(title); });
 }
 
 void MergeRun::add_scatter(std::vector<merging::MergedIndex>& merged,
@@ -464,9 +505,9 @@ std::string MergeRun::why_nothing_is_left(const std::vector<merging::MergedIndex
 }
 
 std::string MergeRun::finish(const std::vector<LatticeSummary>& lattices,
-                             std::vector<merging::MergedIndex> merged) {
+                             std::vector<merging::MergedIndex>& merged, OutputFrame& frame) {
   facts_.counts["experiments merged"] = static_cast<std::int64_t>(lattices.size());
-  const OutputFrame frame = output_frame(lattices);
+  frame = output_frame(lattices);
   const merging::ResolutionShells shells = make_shells(frame);
   if (std::string why = why_nothing_is_left(merged, shells); !why.empty()) return why;
   step("Statistics");

@@ -1,0 +1,51 @@
+// What refinement against pixels writes: MTZ files, tables, the report.
+#pragma once
+
+#include "pixel_run.hpp"
+
+#include "kilobragg/pixelrefinement/refine_factors.hpp"
+#include "kilobragg/pixelrefinement/refine_shot.hpp"
+#include "kilobragg/pixelrefinement/shot_record.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kilobragg::programs {
+
+/// How a cycle of stage 1 and stage 2 ended, over all ranks.
+struct CycleFigures {
+  int cycle = 0;
+  std::int64_t shots = 0, refined = 0, boxes = 0, pixels = 0, outliers = 0, evaluations = 0;
+  double sigma_z = 0; ///< median over shots
+  int iterations = 0; ///< of stage 2
+  double f = 0, left_out = std::numeric_limits<double>::quiet_NaN();
+  double moved = 0; ///< of ln F, in its errors (rms)
+  std::string end;
+};
+std::string cycle_text(const CycleFigures& figures);
+
+/// Everything there is at the end, on each rank.
+struct PixelResults {
+  const MergeOptions& options;
+  const PixelInput& input;
+  const pixelrefinement::FactorTable& table;
+  const pixelrefinement::FactorTable& before; ///< that refinement began with
+  const pixelrefinement::FactorTable& odd;    ///< empty without stage 2, as even
+  const pixelrefinement::FactorTable& even;
+  const pixelrefinement::FactorRefinement& refinement;
+  const std::vector<CycleFigures>& cycles;
+  const std::vector<pixelrefinement::ShotRecord>& shots;     ///< of this rank
+  const std::vector<pixelrefinement::Stage1Result>& results; ///< of them; empty without stage 1
+  const std::optional<pixelrefinement::FactorTable>& truth;
+  const pixelrefinement::FactorSphere& sphere;
+  const pixelrefinement::Stage1Params& stage1;
+};
+
+/// PREFIX_shots.csv; after stage 2 PREFIX_refined_{all,odd,even}.mtz, PREFIX_convergence.csv,
+/// PREFIX_pixels.json and PREFIX_pixels.html, and tables in the log. Collective.
+void write_pixel_results(const parallel::Communicator& communicator, const PixelResults& results);
+
+} // namespace kilobragg::programs

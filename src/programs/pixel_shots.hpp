@@ -1,0 +1,43 @@
+// The shots of a merge as refinement against pixels takes them, and their images.
+#pragma once
+
+#include "merge_input.hpp"
+
+#include "kilobragg/io/image_finder.hpp"
+#include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/pixelrefinement/shot_record.hpp"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace kilobragg::programs {
+
+/// Images of shots, read where they lie now. The last few files stay open.
+class ShotImages {
+public:
+  explicit ShotImages(io::ImageSearch search)
+      : search_(std::move(search)) {}
+  /// Throws core::Error naming file and frame. The image lives until the next call.
+  const models::Image& read(const pixelrefinement::ShotModel& shot);
+  /// The beam that the image's file gives, with its spectrum.
+  models::Beam beam(const models::ImageSource& source);
+
+private:
+  io::ImageReader& open(const models::ImageSource& source);
+  io::ImageSearch search_;
+  std::map<std::string, std::unique_ptr<io::ImageReader>> readers_;
+  models::Image image_;
+};
+
+/// Shots of this rank: lattices of one image are one shot. Lattices not in `accepted` are left out.
+/// N and mosaic spread begin with what the options say, else with the still's domain size D and half
+/// mosaicity: N = D / V^(1/3) along all axes, at least 5; spread at least 0.01 degrees. Spectra come from
+/// the list of shots, else from the image's file; where neither has one the beam is monochromatic.
+std::vector<pixelrefinement::ShotModel> make_shots(const std::vector<LoadedExperiments>& loaded,
+                                                   const std::set<std::string>& accepted,
+                                                   const PixelOptions& options, ShotImages& images);
+
+} // namespace kilobragg::programs
