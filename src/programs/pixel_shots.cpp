@@ -15,7 +15,7 @@ using pixelrefinement::ShotModel;
 
 diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
                                        const PixelOptions& options) {
-  constexpr double least_cells = 5, least_spread = 0.01 * degree, usual_size = 1000;
+  constexpr double least_cells = 5, least_spread = 0.01 * core::degree, usual_size = 1000;
   diffraction::ShotLattice lattice;
   lattice.crystal = crystal;
   const double edge = std::cbrt(crystal.unit_cell().volume());
@@ -24,8 +24,8 @@ diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
   const double cells =
       options.init_cells.value_or(std::max(least_cells, mosaicity.domain_size_angstrom / edge));
   const double spread = options.init_eta_deg
-                            ? *options.init_eta_deg * degree
-                            : std::max(least_spread, mosaicity.half_mosaicity_deg * degree);
+                            ? *options.init_eta_deg * core::degree
+                            : std::max(least_spread, mosaicity.half_mosaicity_deg * core::degree);
   lattice.size = cells * Mat3::identity();
   lattice.rotation = (spread * spread) * Mat3::identity();
   return lattice;
