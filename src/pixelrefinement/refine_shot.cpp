@@ -196,8 +196,10 @@ double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTa
   const ShotImage image = target.image(space.start());
   double seen = 0, modelled = 0;
   for_each_z(pixels, image.bragg, [&](std::size_t, std::size_t i, double) {
-    seen += double(pixels.value[i]) - double(pixels.background[i]);
-    modelled += image.bragg[i];
+    const double b = double(pixels.background[i]), noise = double(pixels.readout_of(i));
+    const double weight = image.bragg[i] / (b + noise * noise);
+    seen += weight * (double(pixels.value[i]) - b);
+    modelled += weight * image.bragg[i];
   });
   if (!(seen > 0) || !(modelled > 0)) return 0;
   for (diffraction::ShotLattice& lattice : shot.lattices) lattice.scale *= seen / modelled;

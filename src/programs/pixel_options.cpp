@@ -57,8 +57,10 @@ void declare_inputs(OptionSet& set, PixelOptions& o) {
       [&o] { return static_cast<int>(o.likelihood); },
       "normal: variance of the model, as in diffBragg; poisson: counted photons; noisy_poisson: "
       "photons read with noise. Auto = poisson without readout noise, else noisy_poisson.");
-  set.add("pixels.oversample", o.oversample,
-          "Points per pixel edge at which the model is evaluated.");
+  set.add(
+      "pixels.oversample", o.oversample,
+      "Points per pixel edge at which the model is evaluated; 1 = pixel centres, as nanoBragg does "
+      "unless told otherwise.");
 }
 
 /// fix, mins, maxs and sigmas of one kind of parameter.

@@ -12,6 +12,7 @@
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/parallel/together.hpp"
+#include "kilobragg/pixelrefinement/factor_errors.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
 #include "kilobragg/pixelrefinement/shot_image.hpp"
 
@@ -77,7 +78,7 @@ private:
     return options_.output_dir + "/" + options_.prefix + rest;
   }
   ShoeboxParams shoebox_params() const;
-  std::vector<double> geometry_errors() const;
+  std::vector<double> model_errors(const FactorTable& table, const FactorRefinement& of) const;
 
   const Communicator& communicator_;
   const MergeOptions& options_;
@@ -274,7 +275,11 @@ void PixelRun::stage1() {
   }
 }
 
-std::vector<double> PixelRun::geometry_errors() const { return {}; }
+std::vector<double> PixelRun::model_errors(const FactorTable& table,
+                                           const FactorRefinement& of) const {
+  return model_variances(communicator_, shots_, table, sphere_, of.information,
+                         pixels_.stage1_params);
+}
 
 double PixelRun::stage2(bool last) {
   std::vector<ShotStream> streams;
@@ -311,7 +316,7 @@ double PixelRun::stage2(bool last) {
                                 merge_failed);
   const FactorTable before = table_;
   const std::vector<double> mean = mean_;
-  take_factors(table_, refinement_, mean, geometry_errors());
+  take_factors(table_, refinement_, mean, model_errors(table_, refinement_));
   for (std::size_t h = 0; h < held.size(); ++h) {
     ShotModel& shot = shots_[number[h]].model;
     for (std::size_t l = 0; l < shot.lattices.size(); ++l)
@@ -348,7 +353,7 @@ void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& 
                                   "command with --resume goes on",
                                   merge_stopped);
     if (refined.end == FactorEnd::Unusable) continue;
-    take_factors(result, refined, mean_, geometry_errors());
+    take_factors(result, refined, mean_, model_errors(table_, refined));
     core::log_info("Half set {}: {} after {} iterations",
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);

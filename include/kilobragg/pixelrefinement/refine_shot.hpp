@@ -42,7 +42,8 @@ Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable&
                          const FactorSphere& sphere, const Stage1Params& params);
 
 /// Brings the scales of a shot's lattices to the photons of its boxes: all are multiplied by
-/// sum (value - background) / sum bragg. Returns the factor, 0 where there is nothing to compare.
+/// sum w (value - background) / sum w bragg, w = bragg / (background + readout^2), which is least squares.
+/// Returns the factor, 0 where there is nothing to compare.
 double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
                        const FactorSphere& sphere, const Stage1Params& params);
 
