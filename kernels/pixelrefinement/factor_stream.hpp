@@ -289,8 +289,10 @@ struct SharedWork {
   template <typename T>
   KOKKOS_FUNCTION StreamSums add_pixels(const SharedBlock& block, std::int64_t at,
                                         int count) const {
-    T m = constant<T>(1);
-    for (int i = 0; i < count; ++i) diffraction::set_lane(m, i, model_of(at + i));
+    double models[lanes<T>];
+    for (int i = 0; i < lanes<T>; ++i) models[i] = i < count ? model_of(at + i) : 1;
+    T m;
+    diffraction::fill_lanes(models, m);
     const auto held = diffraction::counted_from<T>(0) < static_cast<double>(count);
     const T d = select(held, loaded<T>(in.shared_value + at), constant<T>(1));
     const T readout = loaded<T>(in.shared_readout + at);
@@ -349,15 +351,15 @@ inline void set_factors(const FactorArrays& in, const FactorVariables& x, double
       "factors of segments", DeviceRange(0, groups), KOKKOS_LAMBDA(const std::int64_t group) {
         const std::int64_t first = group * lanes<T>, left = in.segment_count - first;
         const int count = left < lanes<T> ? int(left) : lanes<T>;
-        T exponent{};
+        double exponents[lanes<T>] = {};
         for (int i = 0; i < count; ++i) {
           const FactorSegment& s = in.segments[first + i];
-          diffraction::set_lane(exponent, i,
-                                2 * x.log_f[s.unknown] + x.scale[s.lattice] -
-                                    0.5 * s.inv_d2 * x.b[s.shot]);
+          exponents[i] = 2 * x.log_f[s.unknown] + x.scale[s.lattice] - 0.5 * s.inv_d2 * x.b[s.shot];
         }
+        T exponent;
+        diffraction::fill_lanes(exponents, exponent);
         const T e = select(exponent < 600.0, diffraction::exp_of(exponent), constant<T>(INFINITY));
-        for (int i = 0; i < count; ++i) c[first + i] = lane(e, i);
+        store(e, count, c + first);
       });
 }
 

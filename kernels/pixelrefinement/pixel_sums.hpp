@@ -46,13 +46,8 @@ struct LogProduct {
   /// Of all lanes.
   KOKKOS_FUNCTION double total() {
     settle();
-    double mantissa = 1;
-    std::int64_t count = 0;
-    for (int i = 0; i < lanes<T>; ++i) {
-      mantissa *= lane(product, i);
-      count += lane(exponent, i);
-    }
-    return static_cast<double>(count) * 0.6931471805599453 + std::log(mantissa);
+    return static_cast<double>(diffraction::sum_of_lanes(exponent)) * 0.6931471805599453 +
+           std::log(diffraction::product_of_lanes(product));
   }
 };
 
