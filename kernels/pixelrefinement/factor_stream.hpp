@@ -40,6 +40,11 @@ struct PartOfSegment {
   float kernel = 0;
 };
 
+/// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
+struct ShotRange {
+  std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
+};
+
 /// Arrays on the device that launches read. Columns of pixels reach eight elements beyond the last.
 struct FactorArrays {
   const float *kernel = nullptr, *value = nullptr, *background = nullptr, *readout = nullptr;
@@ -51,6 +56,8 @@ struct FactorArrays {
   const PartOfSegment* segment_parts = nullptr;
   const SharedBlock* blocks = nullptr;
   std::int64_t block_count = 0;
+  const ShotRange* shots = nullptr; ///< one more than shot_count
+  std::int64_t shot_count = 0;
   const std::uint8_t* on = nullptr; ///< [shot]; null = all
 };
 
@@ -76,13 +83,20 @@ struct Kokkos::reduction_identity<kilobragg::pixelrefinement::StreamSums> {
 
 namespace kilobragg::pixelrefinement {
 
-/// Rows on the host: one after the other, eight pixels at once.
 template <typename Work>
-void run_rows_wide(const char* name, std::int64_t rows, const Work& work) {
+KOKKOS_FUNCTION inline void run_row(const Work& work, std::int64_t row) {
+  if (!work.skips(row)) work.finish(row, work.template part<diffraction::DeviceLane>(row, 0));
+}
+
+/// On the host: shot after shot, so that slopes of shared pixels are gathered while they are in cache.
+template <typename Shared, typename Segments>
+void run_shots(const Shared& shared, const Segments& segments) {
+  const FactorArrays in = segments.in;
   Kokkos::parallel_for(
-      name, DeviceRange(0, rows), KOKKOS_LAMBDA(const std::int64_t row) {
-        if (work.skips(row)) return;
-        work.finish(row, work.template part<diffraction::DeviceLane>(row, 0));
+      "pixels of shots", DeviceRange(0, in.shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
+        const ShotRange &begin = in.shots[shot], &end = in.shots[shot + 1];
+        for (std::int64_t i = begin.first_block; i < end.first_block; ++i) run_row(shared, i);
+        for (std::int64_t i = begin.first_segment; i < end.first_segment; ++i) run_row(segments, i);
       });
 }
 
@@ -106,14 +120,6 @@ void run_rows_in_teams(const char* name, std::int64_t rows, const Work& work) {
             Kokkos::Sum<StreamSums>(total));
         Kokkos::single(Kokkos::PerThread(team), [&]() { work.finish(row, total); });
       });
-}
-
-template <typename Work>
-void run_rows(const char* name, std::int64_t rows, const Work& work) {
-  if constexpr (on_host)
-    run_rows_wide(name, rows, work);
-  else
-    run_rows_in_teams(name, rows, work);
 }
 
 /// Floats in the lanes as doubles.
@@ -175,14 +181,15 @@ struct SegmentWork {
     constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
     SegmentFit<which, wanted, T> fit;
     int i = start;
-    const int whole = s.count - lanes<T> + 1;
-    for (; i + 3 * step < whole; i += 4 * step) {
+    if constexpr (lanes < T >> 1) { // what fills no group comes first, so that nothing waits for it
+      i = s.count % lanes<T>;
+      if (i > 0) fit.add_some(pixels_at<T>(s, s.first), c, i);
+    }
+    for (; i + 3 * step < s.count; i += 4 * step) {
       for (int j = 0; j < 4; ++j) fit.add(pixels_at<T>(s, s.first + i + j * step), c);
       fit.settle();
     }
-    for (; i < whole; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
-    if constexpr (lanes < T >> 1)
-      if (i < s.count) fit.add_some(pixels_at<T>(s, s.first + i), c, s.count - i);
+    for (; i < s.count; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
     return fit.total();
   }
 
@@ -333,9 +340,14 @@ struct SharedWork {
 /// All sums of segments and blocks; out.c is set.
 template <Likelihood likelihood, PixelSum wanted>
 void stream_pixels(const FactorArrays& in, const FactorRows& out) {
-  if (in.block_count > 0)
-    run_rows("shared pixels", in.block_count, SharedWork<likelihood, wanted>{in, out});
-  run_rows("pixels of segments", in.segment_count, SegmentWork<likelihood, wanted>{in, out});
+  const SharedWork<likelihood, wanted> shared{in, out};
+  const SegmentWork<likelihood, wanted> segments{in, out};
+  if constexpr (on_host) {
+    run_shots(shared, segments);
+  } else {
+    run_rows_in_teams("shared pixels", in.block_count, shared);
+    run_rows_in_teams("pixels of segments", in.segment_count, segments);
+  }
 }
 
 /// Where the variables are: ln F of every unknown, g of every lattice, B of every shot.
@@ -384,11 +396,6 @@ inline void sum_unknowns(const SegmentsOfUnknowns& segments, const double* of_se
       });
 }
 
-/// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
-struct ShotRange {
-  std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
-};
-
 struct ShotSum {
   TwoPartSum f, left_out;
   std::int64_t bad =
@@ -400,7 +407,6 @@ struct ShotSum {
 struct ShotSumWork {
   FactorArrays in;
   FactorRows rows;
-  const ShotRange* shots; ///< one more than shots
   SumRange range;
   double largest_slope;
   bool residual;
@@ -408,12 +414,12 @@ struct ShotSumWork {
 
   KOKKOS_FUNCTION void operator()(std::int64_t shot) const {
     ShotSum sum;
-    for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+    for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment; ++i) {
       const bool left_out = in.segments[i].left_out != 0;
       const bool steep = !residual && !(std::fabs(rows.slope[i]) <= largest_slope);
       add(sum, rows.f[i], residual ? rows.chi2[i] : 0, left_out, steep);
     }
-    for (std::int64_t i = shots[shot].first_block; i < shots[shot + 1].first_block; ++i)
+    for (std::int64_t i = in.shots[shot].first_block; i < in.shots[shot + 1].first_block; ++i)
       add(sum, rows.block_f[i], residual ? rows.block_chi2[i] : 0, in.blocks[i].left_out != 0,
           false);
     sums[shot] = sum;
@@ -424,21 +430,22 @@ struct ShotSumWork {
     if (!left_out) sum.chi2 += chi2;
   }
 };
-inline void sum_shots(const ShotSumWork& work, std::int64_t shots) {
-  Kokkos::parallel_for("sums of shots", DeviceRange(0, shots), work);
+inline void sum_shots(const ShotSumWork& work) {
+  Kokkos::parallel_for("sums of shots", DeviceRange(0, work.in.shot_count), work);
 }
 
 /// Adds over the segments of each shot, in their order: of_scale to its lattices, weight * of_b to its B,
 /// where the weight is -inv_d2 / 2 of the segment or, for information, 1.
-inline void sum_scales(const FactorArrays& in, const ShotRange* shots, std::int64_t shot_count,
-                       const double* of_scale, const double* of_b, bool weigh, double* scale,
-                       double* b) {
+inline void sum_scales(const FactorArrays& in, const double* of_scale, const double* of_b,
+                       bool weigh, double* scale, double* b) {
   Kokkos::parallel_for(
-      "sums of scales", DeviceRange(0, shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
-        for (std::int64_t l = shots[shot].first_lattice; l < shots[shot + 1].first_lattice; ++l)
+      "sums of scales", DeviceRange(0, in.shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
+        for (std::int64_t l = in.shots[shot].first_lattice; l < in.shots[shot + 1].first_lattice;
+             ++l)
           scale[l] = 0;
         double sum = 0;
-        for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+        for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment;
+             ++i) {
           scale[in.segments[i].lattice] += of_scale[i];
           sum += (weigh ? -0.5 * in.segments[i].inv_d2 : 1.0) * of_b[i];
         }

@@ -36,7 +36,7 @@ struct LogProduct {
   T product = T{} + 1.0;
   BitsOf<T> exponent{};
 
-  /// 2^-250 < v < 2^250; at most four between two calls of settle().
+  /// 2^-200 < v < 2^200; at most five between two calls of settle().
   KOKKOS_FUNCTION void multiply(const T& v) { product = product * v; }
   KOKKOS_FUNCTION void settle() {
     const BitsOf<T> bits = diffraction::bits_of(product);

@@ -55,6 +55,8 @@ struct DeviceColumns {
     in.segment_parts = segment_parts.data();
     in.blocks = blocks.data();
     in.block_count = static_cast<std::int64_t>(blocks.extent(0));
+    in.shots = shots.data();
+    in.shot_count = static_cast<std::int64_t>(shots.extent(0)) - 1;
     return in;
   }
 };
@@ -224,13 +226,7 @@ FactorArrays FactorTarget::State::prepare(std::span<const double> at, bool all_s
 ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorRows& out,
                                            bool residual) {
   grow(shot_sums, shots);
-  return {in,
-          out,
-          columns.shots.data(),
-          f_range,
-          0.5 * unknown_range.largest,
-          residual,
-          shot_sums.data()};
+  return {in, out, f_range, 0.5 * unknown_range.largest, residual, shot_sums.data()};
 }
 
 void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* of_scale,
@@ -238,8 +234,7 @@ void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* o
                                          std::span<double> variables) {
   grow(scale_sums, lattices);
   grow(b_sums, shots);
-  sum_scales(in, columns.shots.data(), static_cast<std::int64_t>(shots), of_scale, of_b, weigh,
-             scale_sums.data(), b_sums.data());
+  sum_scales(in, of_scale, of_b, weigh, scale_sums.data(), b_sums.data());
   const auto scale = variables.subspan(unknowns, lattices),
              b = variables.subspan(unknowns + lattices, shots);
   if (params.scale_free && lattices > 0) to_host(scale_sums, scale);
@@ -298,7 +293,7 @@ FactorValue FactorTarget::evaluate(std::span<const double> x) {
   const FactorArrays in = s.prepare(x, false);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Fit);
   stream<PixelSum::Fit>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, false), static_cast<std::int64_t>(s.shots));
+  sum_shots(s.shot_work(in, out, false));
 
   FactorValue result;
   result.range = s.f_range;
@@ -362,7 +357,7 @@ std::vector<ShotAgreement> FactorTarget::agreement(std::span<const double> x) {
   const FactorArrays in = s.prepare(x, true);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Residual);
   stream<PixelSum::Residual>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, true), static_cast<std::int64_t>(s.shots));
+  sum_shots(s.shot_work(in, out, true));
   std::vector<ShotAgreement> result;
   for (const ShotSum& sum : fetch(s.shot_sums, s.shots)) {
     const double f = sum.bad > 0 ? std::numeric_limits<double>::infinity() : sum.f.value(s.f_range);
