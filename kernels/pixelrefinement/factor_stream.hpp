@@ -22,19 +22,20 @@ struct FactorSegment {
   double constant = 0; ///< the part of f that does not depend on the model
 };
 
-/// Shared pixels of one shot, all left out or none, for one row of a launch.
+/// Shared pixels of one shot for one row of a launch: all left out or none, each with the same number of
+/// parts. Part j of its pixel i stands at first_part + j count + i.
 struct SharedBlock {
-  std::int64_t first = 0;
-  std::int32_t count = 0, shot = 0;
+  std::int64_t first = 0, first_part = 0;
+  std::int32_t count = 0, parts = 0, shot = 0;
   std::uint8_t left_out = 0;
   double constant = 0;
+
+  KOKKOS_FUNCTION std::int64_t part(std::int64_t pixel, int number) const {
+    return first_part + static_cast<std::int64_t>(number) * count + (pixel - first);
+  }
 };
 inline constexpr int shared_block = 64;
 
-struct PartOfPixel {
-  std::int32_t segment = 0;
-  float kernel = 0;
-};
 struct PartOfSegment {
   std::int32_t pixel = 0;
   float kernel = 0;
@@ -51,8 +52,9 @@ struct FactorArrays {
   const FactorSegment* segments = nullptr;
   std::int64_t segment_count = 0;
   const float *shared_value = nullptr, *shared_background = nullptr, *shared_readout = nullptr;
-  const std::int64_t* first_part = nullptr; ///< [shared pixel + 1]
-  const PartOfPixel* parts = nullptr;
+  const std::int32_t* block_of = nullptr; ///< [shared pixel]
+  const std::int32_t* part_segment = nullptr;
+  const float* part_kernel = nullptr;
   const PartOfSegment* segment_parts = nullptr;
   const SharedBlock* blocks = nullptr;
   std::int64_t block_count = 0;
@@ -222,10 +224,12 @@ struct SegmentWork {
     for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i) {
       const PartOfSegment& mine = in.segment_parts[i];
       Information lights;
-      for (std::int64_t j = in.first_part[mine.pixel]; j < in.first_part[mine.pixel + 1]; ++j) {
-        const std::int32_t other = in.parts[j].segment;
+      const SharedBlock& block = in.blocks[in.block_of[mine.pixel]];
+      for (int j = 0; j < block.parts; ++j) {
+        const std::int64_t part = block.part(mine.pixel, j);
+        const std::int32_t other = in.part_segment[part];
         const FactorSegment& o = in.segments[other];
-        const double light = out.c[other] * in.parts[j].kernel;
+        const double light = out.c[other] * in.part_kernel[part];
         if (o.unknown == s.unknown) lights.of_factor += light;
         if (o.lattice == s.lattice) lights.of_scale += light;
         lights.of_b += 0.5 * o.inv_d2 * light;
@@ -286,21 +290,26 @@ struct SharedWork {
     return true;
   }
 
-  KOKKOS_FUNCTION double model_of(std::int64_t pixel) const {
-    double m = in.shared_background[pixel];
-    for (std::int64_t i = in.first_part[pixel]; i < in.first_part[pixel + 1]; ++i)
-      m += out.c[in.parts[i].segment] * in.parts[i].kernel;
+  /// Lanes beyond the block hold nothing of use.
+  template <typename T>
+  KOKKOS_FUNCTION T model_of(const SharedBlock& block, std::int64_t at) const {
+    T m = loaded<T>(in.shared_background + at);
+    for (int j = 0; j < block.parts; ++j) {
+      const std::int64_t part = block.part(at, j);
+      double factors[lanes<T>];
+      for (int i = 0; i < lanes<T>; ++i) factors[i] = out.c[in.part_segment[part + i]];
+      T c;
+      diffraction::fill_lanes(factors, c);
+      m = m + c * loaded<T>(in.part_kernel + part);
+    }
     return m;
   }
 
   template <typename T>
   KOKKOS_FUNCTION StreamSums add_pixels(const SharedBlock& block, std::int64_t at,
                                         int count) const {
-    double models[lanes<T>];
-    for (int i = 0; i < lanes<T>; ++i) models[i] = i < count ? model_of(at + i) : 1;
-    T m;
-    diffraction::fill_lanes(models, m);
     const auto held = diffraction::counted_from<T>(0) < static_cast<double>(count);
+    const T m = select(held, model_of<T>(block, at), constant<T>(1));
     const T d = select(held, loaded<T>(in.shared_value + at), constant<T>(1));
     const T readout = loaded<T>(in.shared_readout + at);
     const T variance = select(held, readout * readout, constant<T>(0));

@@ -15,8 +15,9 @@ struct FactorColumns {
   std::vector<float> kernel, value, background;
   std::vector<float> readout; ///< empty where no shot has one for each pixel
   std::vector<float> shared_value, shared_background, shared_readout;
-  std::vector<std::int64_t> first_part;
-  std::vector<PartOfPixel> parts;
+  std::vector<std::int32_t> block_of; ///< of each shared pixel
+  std::vector<std::int32_t> part_segment;
+  std::vector<float> part_kernel;
   std::vector<PartOfSegment> segment_parts;
   std::vector<SharedBlock> blocks;
   std::vector<ShotRange> shots;            ///< one more than shots

@@ -17,13 +17,12 @@ namespace {
 struct DeviceColumns {
   DeviceArray<FactorSegment> segments;
   DeviceArray<float> kernel, value, background, readout;
-  DeviceArray<float> shared_value, shared_background, shared_readout;
-  DeviceArray<std::int64_t> first_part, first_segment;
-  DeviceArray<PartOfPixel> parts;
+  DeviceArray<float> shared_value, shared_background, shared_readout, part_kernel;
+  DeviceArray<std::int64_t> first_segment;
   DeviceArray<PartOfSegment> segment_parts;
   DeviceArray<SharedBlock> blocks;
   DeviceArray<ShotRange> shots;
-  DeviceArray<std::int32_t> by_unknown;
+  DeviceArray<std::int32_t> by_unknown, block_of, part_segment;
 
   explicit DeviceColumns(const FactorColumns& c)
       : segments(to_device(c.segments))
@@ -34,13 +33,14 @@ struct DeviceColumns {
       , shared_value(to_device(c.shared_value))
       , shared_background(to_device(c.shared_background))
       , shared_readout(to_device(c.shared_readout))
-      , first_part(to_device(c.first_part))
+      , part_kernel(to_device(c.part_kernel))
       , first_segment(to_device(c.first_segment))
-      , parts(to_device(c.parts))
       , segment_parts(to_device(c.segment_parts))
       , blocks(to_device(c.blocks))
       , shots(to_device(c.shots))
-      , by_unknown(to_device(c.by_unknown)) {}
+      , by_unknown(to_device(c.by_unknown))
+      , block_of(to_device(c.block_of))
+      , part_segment(to_device(c.part_segment)) {}
 
   FactorArrays arrays() const {
     FactorArrays in;
@@ -50,8 +50,9 @@ struct DeviceColumns {
     in.segment_count = static_cast<std::int64_t>(segments.extent(0));
     in.shared_value = shared_value.data(), in.shared_background = shared_background.data();
     in.shared_readout = shared_readout.data();
-    in.first_part = first_part.data();
-    in.parts = parts.data();
+    in.block_of = block_of.data();
+    in.part_segment = part_segment.data();
+    in.part_kernel = part_kernel.data();
     in.segment_parts = segment_parts.data();
     in.blocks = blocks.data();
     in.block_count = static_cast<std::int64_t>(blocks.extent(0));
@@ -68,7 +69,7 @@ struct DeviceRows {
 
   FactorRows prepare(const DeviceColumns& columns, PixelSum wanted) {
     const std::size_t segments = columns.segments.extent(0), blocks = columns.blocks.extent(0),
-                      shared = columns.shared_value.extent(0);
+                      shared = columns.block_of.extent(0);
     for (auto* array : {&c, &f, &slope}) grow(*array, segments);
     grow(block_f, blocks);
     grow(shared_slope, shared);
@@ -197,11 +198,8 @@ void FactorTarget::State::count_pixels() {
     if (!is_on(block.shot)) continue;
     (block.left_out != 0 ? counts.left_out : counts.pixels) += block.count;
     if (block.left_out != 0) continue;
-    const auto begin = static_cast<std::size_t>(block.first);
-    const auto end = begin + static_cast<std::size_t>(block.count);
-    for (std::int64_t i = host.first_part[begin]; i < host.first_part[end]; ++i) {
-      const auto segment =
-          static_cast<std::size_t>(host.parts[static_cast<std::size_t>(i)].segment);
+    for (std::int64_t i = block.first_part; i < block.first_part + block.count * block.parts; ++i) {
+      const auto segment = static_cast<std::size_t>(host.part_segment[static_cast<std::size_t>(i)]);
       ++counts.pixels_of[static_cast<std::size_t>(host.segments[segment].unknown)];
     }
   }
