@@ -36,11 +36,6 @@ struct SharedBlock {
 };
 inline constexpr int shared_block = 64;
 
-struct PartOfSegment {
-  std::int32_t pixel = 0;
-  float kernel = 0;
-};
-
 /// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
 struct ShotRange {
   std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
@@ -55,7 +50,8 @@ struct FactorArrays {
   const std::int32_t* block_of = nullptr; ///< [shared pixel]
   const std::int32_t* part_segment = nullptr;
   const float* part_kernel = nullptr;
-  const PartOfSegment* segment_parts = nullptr;
+  const std::int32_t* pixel_of_part = nullptr; ///< by segment
+  const float* kernel_of_part = nullptr;
   const SharedBlock* blocks = nullptr;
   std::int64_t block_count = 0;
   const ShotRange* shots = nullptr; ///< one more than shot_count
@@ -204,14 +200,38 @@ struct SegmentWork {
   }
 
   template <typename T>
-  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
-    const FactorSegment& s = in.segments[row];
-    const double c = out.c[row];
+  KOKKOS_FUNCTION StreamSums sum_own(const FactorSegment& s, double c, int start) const {
     if constexpr (likelihood == Likelihood::NoisyPoisson)
       return s.quiet != 0 ? sum_pixels<Likelihood::Poisson, T>(s, c, start)
                           : sum_noisy<T>(s, c, start);
     else
       return sum_pixels<likelihood, T>(s, c, start);
+  }
+
+  /// Slopes that shared pixels left, times kernels.
+  template <typename T>
+  KOKKOS_FUNCTION double sum_parts(const FactorSegment& s, int start) const {
+    constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
+    T sum{};
+    for (int i = start; i < s.parts; i += step) {
+      const std::int64_t at = s.first_part + i;
+      double slopes[lanes<T>];
+      for (int j = 0; j < lanes<T>; ++j) slopes[j] = out.shared_slope[in.pixel_of_part[at + j]];
+      T slope;
+      diffraction::fill_lanes(slopes, slope);
+      const auto held = diffraction::counted_from<T>(i) < static_cast<double>(s.parts);
+      sum = sum + select(held, slope * loaded<T>(in.kernel_of_part + at), constant<T>(0));
+    }
+    return diffraction::sum_of_lanes(sum);
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
+    const FactorSegment& s = in.segments[row];
+    const double c = out.c[row];
+    StreamSums sums = sum_own<T>(s, c, start);
+    if constexpr (wanted != PixelSum::Residual) sums.slope += c * sum_parts<T>(s, start);
+    return sums;
   }
 
   /// Information that shared pixels give: with d m / d ln F = 2 sum of the lights of one unknown, and so
@@ -222,11 +242,11 @@ struct SegmentWork {
   KOKKOS_FUNCTION Information shared_information(const FactorSegment& s, double c) const {
     Information sum;
     for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i) {
-      const PartOfSegment& mine = in.segment_parts[i];
+      const std::int64_t pixel = in.pixel_of_part[i];
       Information lights;
-      const SharedBlock& block = in.blocks[in.block_of[mine.pixel]];
+      const SharedBlock& block = in.blocks[in.block_of[pixel]];
       for (int j = 0; j < block.parts; ++j) {
-        const std::int64_t part = block.part(mine.pixel, j);
+        const std::int64_t part = block.part(pixel, j);
         const std::int32_t other = in.part_segment[part];
         const FactorSegment& o = in.segments[other];
         const double light = out.c[other] * in.part_kernel[part];
@@ -234,7 +254,7 @@ struct SegmentWork {
         if (o.lattice == s.lattice) lights.of_scale += light;
         lights.of_b += 0.5 * o.inv_d2 * light;
       }
-      const double weight = c * mine.kernel * out.shared_information[mine.pixel];
+      const double weight = c * in.kernel_of_part[i] * out.shared_information[pixel];
       sum.of_factor += weight * lights.of_factor;
       sum.of_scale += weight * lights.of_scale;
       sum.of_b += 0.5 * s.inv_d2 * weight * lights.of_b;
@@ -246,12 +266,6 @@ struct SegmentWork {
     const FactorSegment& s = in.segments[row];
     const double c = out.c[row];
     sums.f += s.constant;
-    if (wanted != PixelSum::Residual && s.parts > 0) {
-      double shared = 0;
-      for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i)
-        shared += in.segment_parts[i].kernel * out.shared_slope[in.segment_parts[i].pixel];
-      sums.slope += c * shared;
-    }
     Information information;
     if constexpr (wanted == PixelSum::Information) {
       information = shared_information(s, c);

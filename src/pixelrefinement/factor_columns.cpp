@@ -215,14 +215,16 @@ void list_segment_parts(FactorColumns& columns) {
     next.push_back(first);
     first += s.parts;
   }
-  columns.segment_parts.resize(static_cast<std::size_t>(first));
+  columns.pixel_of_part.resize(static_cast<std::size_t>(first) + 8); // as other columns
+  columns.kernel_of_part.resize(static_cast<std::size_t>(first) + 8);
   for (const SharedBlock& block : columns.blocks)
     for (std::int64_t pixel = block.first; pixel < block.first + block.count; ++pixel)
       for (int j = 0; j < block.parts; ++j) {
         const auto part = static_cast<std::size_t>(block.part(pixel, j));
         const auto segment = static_cast<std::size_t>(columns.part_segment[part]);
-        columns.segment_parts[static_cast<std::size_t>(next[segment]++)] = {
-            static_cast<std::int32_t>(pixel), columns.part_kernel[part]};
+        const auto at = static_cast<std::size_t>(next[segment]++);
+        columns.pixel_of_part[at] = static_cast<std::int32_t>(pixel);
+        columns.kernel_of_part[at] = columns.part_kernel[part];
       }
 }
 

@@ -17,12 +17,11 @@ namespace {
 struct DeviceColumns {
   DeviceArray<FactorSegment> segments;
   DeviceArray<float> kernel, value, background, readout;
-  DeviceArray<float> shared_value, shared_background, shared_readout, part_kernel;
+  DeviceArray<float> shared_value, shared_background, shared_readout, part_kernel, kernel_of_part;
   DeviceArray<std::int64_t> first_segment;
-  DeviceArray<PartOfSegment> segment_parts;
   DeviceArray<SharedBlock> blocks;
   DeviceArray<ShotRange> shots;
-  DeviceArray<std::int32_t> by_unknown, block_of, part_segment;
+  DeviceArray<std::int32_t> by_unknown, block_of, part_segment, pixel_of_part;
 
   explicit DeviceColumns(const FactorColumns& c)
       : segments(to_device(c.segments))
@@ -34,13 +33,14 @@ struct DeviceColumns {
       , shared_background(to_device(c.shared_background))
       , shared_readout(to_device(c.shared_readout))
       , part_kernel(to_device(c.part_kernel))
+      , kernel_of_part(to_device(c.kernel_of_part))
       , first_segment(to_device(c.first_segment))
-      , segment_parts(to_device(c.segment_parts))
       , blocks(to_device(c.blocks))
       , shots(to_device(c.shots))
       , by_unknown(to_device(c.by_unknown))
       , block_of(to_device(c.block_of))
-      , part_segment(to_device(c.part_segment)) {}
+      , part_segment(to_device(c.part_segment))
+      , pixel_of_part(to_device(c.pixel_of_part)) {}
 
   FactorArrays arrays() const {
     FactorArrays in;
@@ -53,7 +53,8 @@ struct DeviceColumns {
     in.block_of = block_of.data();
     in.part_segment = part_segment.data();
     in.part_kernel = part_kernel.data();
-    in.segment_parts = segment_parts.data();
+    in.pixel_of_part = pixel_of_part.data();
+    in.kernel_of_part = kernel_of_part.data();
     in.blocks = blocks.data();
     in.block_count = static_cast<std::int64_t>(blocks.extent(0));
     in.shots = shots.data();
