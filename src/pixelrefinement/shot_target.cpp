@@ -138,7 +138,7 @@ double ShotTarget::fit_scale(std::size_t k, std::span<const LitPixel> lit) {
     }
     (along > 0 ? high : low) = t;
     double next = t + std::clamp(-along / information, -1.0, 1.0);
-    if (next <= low || next >= high) next = 0.5 * (low + high);
+    if (next < low || next > high) next = 0.5 * (low + high);
     const double step = next - t;
     t = next;
     if (!(std::abs(step) > 1e-9)) break;
