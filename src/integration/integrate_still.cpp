@@ -139,6 +139,36 @@ void apply_set_mosaicity(models::Crystal& crystal, const IntegrationParams& para
   crystal.mosaicity = mosaicity;
 }
 
+void set_sigma_b(models::Lattice& lattice, const models::SpotList& spots, const models::Beam& beam,
+                 const models::Detector& detector, const IntegrationParams& params) {
+  lattice.sigma_b_deg = measure_sigma_b(lattice, spots, detector, beam, params);
+  core::require(lattice.sigma_b_deg < params.sigma_b_cutoff_deg,
+                "spots are too large (sigma_b {:.4f} deg, at most {} allowed) raise "
+                "profile.gaussian_rs.parameters.sigma_b_cutoff?",
+                lattice.sigma_b_deg, params.sigma_b_cutoff_deg);
+}
+
+/// Sums the predicted reflections, sorted by index, and drops those that cannot be.
+void sum_reflections(const models::Lattice& lattice, const models::SpotList& spots,
+                     const models::Image& image, const models::Beam& beam,
+                     const models::Detector& detector, const IntegrationParams& params,
+                     std::vector<IntegratedReflection>& reflections) {
+  const std::size_t predicted = reflections.size();
+  mark_reference_spots(lattice, spots, reflections);
+  StillSummation(image, detector, beam.s0(), lattice.sigma_b_deg, params).run(reflections);
+  std::erase_if(reflections, [](const IntegratedReflection& r) {
+    return (r.flags & models::flag_integrated_sum) == 0;
+  });
+  core::require(!reflections.empty(), "no reflection could be integrated ({} predicted)",
+                predicted);
+  if (!params.significance_filter) return;
+  cut_insignificant(reflections, params.significance_bins, params.isigi_cutoff);
+  core::require(!reflections.empty(),
+                "nothing is left by the significance filter (mean I/sigma of the lowest "
+                "resolution shell is below {})",
+                params.isigi_cutoff);
+}
+
 } // namespace
 
 std::vector<IntegratedReflection>
@@ -148,30 +178,25 @@ integrate_still(models::Lattice& lattice, const models::SpotList& spots, const m
   check_layout(image, detector);
   core::require(params.prediction_widening > 0, "prediction.widening={} must be positive",
                 params.prediction_widening);
-  lattice.sigma_b_deg = measure_sigma_b(lattice, spots, detector, beam, params);
-  core::require(lattice.sigma_b_deg < params.sigma_b_cutoff_deg,
-                "spots are too large (sigma_b {:.4f} deg, at most {} allowed) raise "
-                "profile.gaussian_rs.parameters.sigma_b_cutoff?",
-                lattice.sigma_b_deg, params.sigma_b_cutoff_deg);
+  set_sigma_b(lattice, spots, beam, detector, params);
   apply_set_mosaicity(lattice.crystal, params);
   auto reflections = predict_still(lattice.crystal, beam, detector, params.d_min,
                                    params.prediction_widening, lattice.psi_spread);
-  const std::size_t predicted = reflections.size();
-  mark_reference_spots(lattice, spots, reflections);
-  StillSummation(image, detector, beam.s0(), lattice.sigma_b_deg, params).run(reflections);
-  std::erase_if(reflections, [](const IntegratedReflection& r) {
-    return (r.flags & models::flag_integrated_sum) == 0;
-  });
-  core::require(!reflections.empty(), "no reflection could be integrated ({} predicted)",
-                predicted);
-  if (params.significance_filter) {
-    cut_insignificant(reflections, params.significance_bins, params.isigi_cutoff);
-    core::require(!reflections.empty(),
-                  "nothing is left by the significance filter (mean I/sigma of the lowest "
-                  "resolution shell is below {})",
-                  params.isigi_cutoff);
-  }
+  sum_reflections(lattice, spots, image, beam, detector, params, reflections);
   return reflections;
+}
+
+std::vector<IntegratedReflection>
+integrate_predicted(models::Lattice& lattice, const models::SpotList& spots,
+                    const models::Image& image, const models::Beam& beam,
+                    const models::Detector& detector, const IntegrationParams& params,
+                    std::vector<IntegratedReflection> predicted) {
+  check_layout(image, detector);
+  set_sigma_b(lattice, spots, beam, detector, params);
+  std::sort(predicted.begin(), predicted.end(),
+            [](const auto& a, const auto& b) { return a.hkl < b.hkl; });
+  sum_reflections(lattice, spots, image, beam, detector, params, predicted);
+  return predicted;
 }
 
 } // namespace kilobragg::integration

@@ -1,6 +1,8 @@
 // The order of the stages for one still, and which exit state each failure means.
 #include "kilobragg/pipeline/process_still.hpp"
 
+#include "model_integration.hpp"
+
 #include "kilobragg/models/mapping.hpp"
 
 #include <fmt/format.h>
@@ -92,13 +94,24 @@ std::size_t indexed_count(const StillResult& result) {
   return n;
 }
 
+std::size_t integrated_count(const StillResult& result) {
+  std::size_t n = 0;
+  for (const auto& found : result.lattices) n += found.reflections.size();
+  return n;
+}
+
 } // namespace
 
 StillProcessor::StillProcessor(const StillParams& params)
     : params_(params)
     , finder_(params.spotfinder) {
   if (params_.find_spots && params_.index) indexer_.emplace(params_.indexing);
+  if (params_.pixel_model.factors)
+    model_ = std::make_unique<ModelIntegrator>(params_.pixel_model, params_.integration);
 }
+
+StillProcessor::~StillProcessor() = default;
+StillProcessor::StillProcessor(StillProcessor&&) noexcept = default;
 
 void StillProcessor::say(const std::string& message) const {
   if (listener_) listener_(message);
@@ -183,17 +196,28 @@ bool StillProcessor::refine(StillResult& result) {
 void StillProcessor::integrate(StillResult& result, const models::Image& image) {
   say("integrate_start");
   const StepTimer timer(result, models::Step::Integrate);
-  std::size_t integrated = 0;
+  std::string why_not; // by the model
   const bool done = attempt(
       result, params_.squash_errors, ExitState::IntegrateFailed, indexed_count(result), [&] {
-        for (auto& found : result.lattices) {
+        if (model_) why_not = integrate_by_model(result, image);
+        if (model_ && why_not.empty()) return;
+        for (auto& found : result.lattices)
           found.reflections =
               integration::integrate_still(found.lattice, result.spots, image, result.beam,
                                            *result.detector, params_.integration);
-          integrated += found.reflections.size();
-        }
       });
-  if (done) finish(result, ExitState::IntegrateOk, integrated);
+  if (done) finish(result, ExitState::IntegrateOk, integrated_count(result), why_not);
+}
+
+std::string StillProcessor::integrate_by_model(StillResult& result, const models::Image& image) {
+  say("pixel_model_start");
+  ModelIntegration done = model_->integrate(result, image);
+  if (!done.failure.empty()) {
+    say("pixel_model_failed");
+    return "integrated without the pixel model: " + done.failure;
+  }
+  result.lattices = std::move(done.lattices);
+  return {};
 }
 
 } // namespace kilobragg::pipeline

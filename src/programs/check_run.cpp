@@ -4,6 +4,7 @@
 #include "check_geometry.hpp"
 #include "check_output.hpp"
 #include "event_queue.hpp"
+#include "pixel_model.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/phil.hpp"
@@ -33,6 +34,23 @@ void check_options(const StillsOptions& options, const core::OptionSet& set, Che
   for (const auto& [path, value] : options.without_effect)
     report.line("{} = {} is accepted but has no effect here", path, value);
   for (const auto& problem : options.problems()) report.problem("{}", problem);
+}
+
+/// The options with the structure factors that they name.
+StillsOptions with_pixel_model(const StillsOptions& options, CheckReport& report) {
+  StillsOptions ready = options;
+  if (!report.problems.empty()) return ready;
+  try {
+    load_pixel_model(ready);
+    if (const std::string doubt = pixel_model_doubt(ready); !doubt.empty())
+      report.doubt("{}", doubt);
+    if (const auto& factors = ready.still.pixel_model.factors)
+      report.line("pixel model: {} structure factors of '{}'", factors->size(),
+                  options.pixel_model.mtz_file);
+  } catch (const core::Error& error) {
+    report.problem("{}", error.what());
+  }
+  return ready;
 }
 
 /// Limits of resolution that lie beyond the detector.
@@ -133,6 +151,7 @@ CheckReport check(const StillsOptions& options, const core::OptionSet& set, cons
                   const CheckLimits& limits) {
   CheckReport report;
   check_options(options, set, report);
+  const StillsOptions ready = with_pixel_model(options, report);
   const bool can_process = report.problems.empty();
   const auto found = find_events(options, report);
   const io::EventIndex index = found.value_or(io::EventIndex());
@@ -144,7 +163,7 @@ CheckReport check(const StillsOptions& options, const core::OptionSet& set, cons
   check_crystal(options, survey, report);
   SampleOutcome sample;
   if (can_process && !survey.geometries.empty())
-    sample = check_samples(options, index, reference, limits, report);
+    sample = check_samples(ready, index, reference, limits, report);
   const auto images = check_output(
       options, index, sample, {.ranks = place.ranks, .resume = place.resume, .phil = set.to_phil()},
       limits, report);

@@ -13,6 +13,7 @@
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/parallel/together.hpp"
 #include "kilobragg/pixelrefinement/factor_errors.hpp"
+#include "kilobragg/pixelrefinement/first_model.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
 #include "kilobragg/pixelrefinement/shot_image.hpp"
 
@@ -165,20 +166,10 @@ void PixelRun::cut(ShotRecord& shot, bool first) {
   try {
     const models::Image& image = images_.read(shot.model);
     const ShoeboxParams params = shoebox_params();
-    if (first) {
-      // The brightest spots of a prediction without threshold bring the scale.
-      constexpr std::size_t enough = 300;
-      ShotPredictionParams any = pixels_.predict_params;
-      any.threshold = 0;
-      auto spots = predict_shot(shot.model, sphere_, mean_, any);
-      std::stable_sort(spots.begin(), spots.end(),
-                       [](const auto& a, const auto& b) { return a.photons > b.photons; });
-      if (spots.size() > enough) spots.resize(enough);
-      const ShotPixels bright = cut_shoeboxes(image, *shot.model.detector, spots, "", params);
-      if (set_first_scale(shot.model, bright, table_, sphere_, pixels_.stage1_params) == 0) {
-        shot.model.state = ShotState::NoPixels;
-        return;
-      }
+    if (first && !scale_to_image(shot.model, image, table_, sphere_, mean_, pixels_.predict_params,
+                                 params, pixels_.stage1_params)) {
+      shot.model.state = ShotState::NoPixels;
+      return;
     }
     const auto spots = predict_shot(shot.model, sphere_, mean_, pixels_.predict_params);
     shot.pixels = cut_shoeboxes(image, *shot.model.detector, spots, shot.model.identifier, params);

@@ -3,35 +3,13 @@
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
-#include "kilobragg/core/units.hpp"
+#include "kilobragg/pixelrefinement/first_model.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace kilobragg::programs {
-namespace {
 
 using pixelrefinement::ShotModel;
-
-diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
-                                       const PixelOptions& options) {
-  constexpr double least_cells = 5, least_spread = 0.01 * core::degree, usual_size = 1000;
-  diffraction::ShotLattice lattice;
-  lattice.crystal = crystal;
-  const double edge = std::cbrt(crystal.unit_cell().volume());
-  const models::Mosaicity mosaicity =
-      crystal.mosaicity.value_or(models::Mosaicity{.domain_size_angstrom = usual_size});
-  const double cells =
-      options.init_cells.value_or(std::max(least_cells, mosaicity.domain_size_angstrom / edge));
-  const double spread = options.init_eta_deg
-                            ? *options.init_eta_deg * core::degree
-                            : std::max(least_spread, mosaicity.half_mosaicity_deg * core::degree);
-  lattice.size = cells * Mat3::identity();
-  lattice.rotation = (spread * spread) * Mat3::identity();
-  return lattice;
-}
-
-} // namespace
 
 io::ImageReader& ShotImages::open(const models::ImageSource& source) {
   constexpr std::size_t most_open = 8;
@@ -87,7 +65,8 @@ std::vector<ShotModel> make_shots(const std::vector<LoadedExperiments>& loaded,
       }
       shot.identifier = std::min(shot.identifier, experiment.identifier);
       shot.lattice_identifiers.push_back(experiment.identifier);
-      shot.lattices.push_back(first_lattice(*experiment.crystal, options));
+      shot.lattices.push_back(pixelrefinement::first_lattice(
+          *experiment.crystal, {options.init_cells, options.init_eta_deg}));
     }
   std::vector<ShotModel> shots;
   for (auto& [key, shot] : by_image) {

@@ -33,9 +33,8 @@ private:
 };
 
 /// Shots of this rank: lattices of one image are one shot. Lattices not in `accepted` are left out.
-/// N and mosaic spread begin with what the options say, else with the still's domain size D and half
-/// mosaicity: N = D / V^(1/3) along all axes, at least 5; spread at least 0.01 degrees. Spectra come from
-/// the list of shots, else from the image's file; where neither has one the beam is monochromatic.
+/// N and mosaic spread begin with what the options say, else as pixelrefinement::first_lattice() has them.
+/// Spectra come from the list of shots, else from the image's file; where neither has one the beam is monochromatic.
 std::vector<pixelrefinement::ShotModel> make_shots(const std::vector<LoadedExperiments>& loaded,
                                                    const std::set<std::string>& accepted,
                                                    const PixelOptions& options, ShotImages& images);

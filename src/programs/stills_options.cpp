@@ -254,6 +254,46 @@ void declare_integration(OptionSet& set, integration::IntegrationParams& params)
   set.add("significance_filter.isigi_cutoff", params.isigi_cutoff, "Mean I/sigma of the last bin.");
 }
 
+void declare_pixel_model(OptionSet& set, PixelModelOptions& options,
+                         pipeline::PixelModelParams& params) {
+  set.add_choice(
+      "integration.integrator", {"stills", "auto", "pixel_model"},
+      [&options](int i) { options.wanted = i == 2; }, [&options] { return options.wanted ? 2 : 0; },
+      "stills, auto: reflections near the Ewald sphere, as DIALS; pixel_model: refine each still "
+      "against its pixels with the structure factors of pixel_model.mtz_file, and integrate what "
+      "the refined model lights.");
+  const std::string scope = "pixel_model.";
+  set.add(scope + "mtz_file", options.mtz_file,
+          "Structure factors, as amplitudes or intensities on any scale, in the setting of "
+          "indexing.known_symmetry.");
+  set.add(scope + "mtz_column_F", options.mtz_column,
+          "Their column; with (+) in its label the mate is read too. None = by usual types.");
+  set.add(scope + "relative_sigma_F", options.relative_sigma,
+          "Relative error of amplitudes for which the file has none.");
+  set.add(scope + "adu_per_photon", params.shoeboxes.gain,
+          "Counts per photon, on top of a gain that the detector model gives.");
+  set.add(scope + "sigma_r", params.shoeboxes.readout,
+          "Root mean square noise of the readout in counts.");
+  set.add(scope + "predictions.threshold", params.prediction.threshold,
+          "Least photons that the refined model expects of a reflection at the mean intensity of "
+          "its resolution: all of these are integrated, strong and weak.");
+  set.add(scope + "init.Nabc", params.first.cells,
+          "First size of mosaic blocks (unit cells); None = from the fitted domain size.");
+  set.add(scope + "init.eta_abc", params.first.spread_deg,
+          "First mosaic spread (degrees); None = from the fitted half mosaicity.");
+  set.add(scope + "oversample", params.stage1.target.oversample,
+          "Points per pixel edge at which the model is evaluated.");
+  set.add(scope + "free_intensities", params.stage1.target.free_intensities,
+          "Let the intensity of each spot follow its pixels within the error of its F.");
+  set.add(scope + "max_evaluations", params.stage1.max_evaluations,
+          "Most evaluations of the model in the refinement of a still.");
+  set.add(scope + "max_sigma_z", params.stage1.max_sigma_z,
+          "A still whose pixels are farther from the model (root mean square, in standard "
+          "deviations) is integrated as usual.");
+  set.add(scope + "min_boxes", params.stage1.min_boxes,
+          "A still with fewer usable spots is integrated as usual.");
+}
+
 /// An option with one possible value here, the first of `words`; the others mean the same.
 core::Option fixed(const std::string& path, const std::vector<std::string>& words,
                    const std::string& help) {
@@ -272,7 +312,6 @@ core::Option fixed(const std::string& path, const std::vector<std::string>& word
 void declare_fixed(OptionSet& set) {
   set.add(fixed("output.composite_output", {"True", "true", "1"},
                 "The results of a rank share one file of each kind."));
-  set.add(fixed("integration.integrator", {"stills", "auto"}, "The kind of integration."));
   set.add(fixed("integration.profile.fitting", {"False", "false", "0"}, "No profile fitting."));
   set.add(fixed("integration.background.algorithm", {"simple", "Auto"}, "The background."));
   set.add(fixed("integration.background.simple.outlier.algorithm", {"plane"},
@@ -394,6 +433,32 @@ void validate_spot_filter(const spotfinding::SpotFilterParams& filter) {
                 filter.d_min.value_or(0), filter.d_max.value_or(0));
 }
 
+/// What can be seen without reading structure factors.
+void validate_pixel_model(const PixelModelOptions& options,
+                          const pipeline::PixelModelParams& params) {
+  if (!options.wanted) return;
+  core::require(!options.mtz_file.empty(),
+                "integration.integrator=pixel_model needs structure factors (pixel_model.mtz_file "
+                "is not set) give those of an earlier merge?");
+  require_file(options.mtz_file, "pixel_model.mtz_file");
+  const auto positive = [](double value, const char* name) {
+    core::require(value > 0, "pixel_model.{}={} must be above 0", name, value);
+  };
+  positive(options.relative_sigma, "relative_sigma_F");
+  positive(params.shoeboxes.gain, "adu_per_photon");
+  core::require(params.shoeboxes.readout >= 0, "pixel_model.sigma_r={} must not be below 0",
+                params.shoeboxes.readout);
+  positive(params.prediction.threshold, "predictions.threshold");
+  positive(params.first.cells.value_or(1), "init.Nabc");
+  positive(params.first.spread_deg.value_or(1), "init.eta_abc");
+  positive(params.stage1.max_evaluations, "max_evaluations");
+  positive(params.stage1.max_sigma_z, "max_sigma_z");
+  positive(params.stage1.min_boxes, "min_boxes");
+  core::require(params.stage1.target.oversample >= 1 && params.stage1.target.oversample <= 20,
+                "pixel_model.oversample={} is out of range (1 to 20 is possible)",
+                params.stage1.target.oversample);
+}
+
 /// What core::require would throw, gathered.
 struct Problems {
   std::vector<std::string> found;
@@ -436,6 +501,7 @@ void StillsOptions::declare(OptionSet& set) {
   declare_indexing(set, *this);
   declare_refinement(set, still.indexing.refinement);
   declare_integration(set, still.integration);
+  declare_pixel_model(set, pixel_model, still.pixel_model);
   set.add("integration.lookup.mask", integration_mask,
           "A mask besides the images' own, for integration: file.h5 or file.h5:/path/of/dataset.");
   set.add(
@@ -495,6 +561,7 @@ std::vector<std::string> StillsOptions::problems() const {
   all.collect([&] { require_search(input); });
   all.collect([&] { require_pair(output.integrated, output.integrated_experiments); });
   all.collect([&] { validate_known_symmetry(*this); });
+  all.collect([&] { validate_pixel_model(pixel_model, still.pixel_model); });
   const auto& hits = still.hit_finder;
   const int fewest = hits.minimum_number_of_reflections.value_or(0);
   const int most = hits.maximum_number_of_reflections.value_or(fewest);

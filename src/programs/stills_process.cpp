@@ -4,6 +4,7 @@
 #include "check_run.hpp"
 #include "distribution.hpp"
 #include "event_queue.hpp"
+#include "pixel_model.hpp"
 #include "resume.hpp"
 #include "run_files.hpp"
 #include "run_monitor.hpp"
@@ -57,6 +58,10 @@ enough. Files of options are read first, in order; name=value arguments come aft
 
 Results are in out/idx-NNNN.shard as soon as they are found; the .expt and .refl files, report.html
 and the images in ledger.sqlite are made from them at the end, or by --collect (or by naming shards).
+
+integration.integrator=pixel_model pixel_model.mtz_file=factors.mtz refines each indexed still against
+its pixels with known structure factors and integrates all that the refined model lights; a still for
+which that fails is integrated as usual, and its line says why.
 
 With --check nothing is processed: files, geometry, masks, options, symmetry and disk room are looked
 at, a few images are tried, and all problems are listed (exit status 2; 0 if there are none).
@@ -131,6 +136,8 @@ void start_main_log(const Plan& plan, const StillsOptions& options, const core::
   core::log_info("The following parameters have been modified:\n{}", set.to_phil(true));
   for (const auto& [path, value] : options.without_effect)
     core::log_info("Option {} = {} is accepted but has no effect here.", path, value);
+  if (const std::string doubt = pixel_model_doubt(options); !doubt.empty())
+    core::log_warning("{}", doubt);
 }
 
 /// On the first rank: reads the options; what can be seen to be wrong is said before work starts.
@@ -171,6 +178,7 @@ Plan make_plan(int argc, char** argv, StillsOptions& options, int ranks) {
       print_tags(options);
       return plan;
     }
+    load_pixel_model(options);
     check_inputs_early(options);
     if (options.resume)
       make_output_folder(options.output);
@@ -195,6 +203,8 @@ void share_plan(const parallel::Communicator& comm, Plan& plan, StillsOptions& o
   core::OptionSet set;
   options.declare(set);
   set.parse_phil(plan.phil, "options of rank 0");
+  load_pixel_model(
+      options); // read once more: a table holds symmetry, which does not travel as bytes
   core::start_log({.level = core::LogLevel::Warning,
                    .console = true,
                    .file = "",

@@ -66,4 +66,13 @@ integrate_still(models::Lattice& lattice, const models::SpotList& spots, const m
                 const models::Beam& beam, const models::Detector& detector,
                 const IntegrationParams& params);
 
+/// The same with reflections that something else predicted: index, panel, ray, position, delta_psi, d,
+/// partiality and flags are taken as they are, and each index comes once. The crystal's mosaicity and the
+/// fields of params that steer prediction have no effect. The result is sorted by index.
+std::vector<models::IntegratedReflection>
+integrate_predicted(models::Lattice& lattice, const models::SpotList& spots,
+                    const models::Image& image, const models::Beam& beam,
+                    const models::Detector& detector, const IntegrationParams& params,
+                    std::vector<models::IntegratedReflection> predicted);
+
 } // namespace kilobragg::integration

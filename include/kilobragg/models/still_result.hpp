@@ -59,7 +59,7 @@ struct StillResult {
   std::shared_ptr<const Detector> detector;
   ExitState state = ExitState::PreprocessException;
   int count = 0;       ///< the N of the state line: spots, indexed spots or reflections
-  std::string message; ///< why, for a failing state
+  std::string message; ///< why, for a failing state; what was done in another way than asked
   SpotList spots;
   std::vector<IntegratedLattice> lattices;
   std::array<double, step_count> seconds{}; ///< wall time of each Step

@@ -46,6 +46,13 @@ struct OutputOptions {
   std::string write_index; ///< event index to save, empty = none
 };
 
+/// pixel_model.*, for integration.integrator=pixel_model; the rest of it is in StillParams
+struct PixelModelOptions {
+  bool wanted = false;
+  std::string mtz_file, mtz_column;
+  double relative_sigma = 0.2; ///< of amplitudes without an error in the file
+};
+
 struct StillsOptions {
   InputOptions input;
   GeometryOptions geometry;
@@ -57,7 +64,8 @@ struct StillsOptions {
   std::optional<double> timeout = 300; ///< dispatch.timeout: the most that an image may take (s)
   std::optional<int> batch_size; ///< dispatch.batch_size: images handed out at once; none = by time
   bool has_cell = false, has_space_group = false; ///< known_symmetry.* were given
-  pipeline::StillParams still;
+  PixelModelOptions pixel_model;
+  pipeline::StillParams still; ///< without structure factors: load_pixel_model() brings them
   /// Options that other programs have and that change nothing here, with what was asked for.
   std::map<std::string, std::string> without_effect;
 

@@ -1,0 +1,50 @@
+// First lattices and first scales.
+#include "kilobragg/pixelrefinement/first_model.hpp"
+
+#include "kilobragg/core/units.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kilobragg::pixelrefinement {
+
+diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
+                                       const FirstLatticeParams& params) {
+  constexpr double least_cells = 5, least_spread_deg = 0.01, usual_size = 1000;
+  diffraction::ShotLattice lattice;
+  lattice.crystal = crystal;
+  const double edge = std::cbrt(crystal.unit_cell().volume());
+  const models::Mosaicity mosaicity =
+      crystal.mosaicity.value_or(models::Mosaicity{.domain_size_angstrom = usual_size});
+  const double cells =
+      params.cells.value_or(std::max(least_cells, mosaicity.domain_size_angstrom / edge));
+  const double spread =
+      params.spread_deg.value_or(std::max(least_spread_deg, mosaicity.half_mosaicity_deg)) *
+      core::degree;
+  lattice.size = cells * Mat3::identity();
+  lattice.rotation = (spread * spread) * Mat3::identity();
+  return lattice;
+}
+
+models::Mosaicity mosaicity_of(const diffraction::ShotLattice& lattice) {
+  const double cells = std::abs(determinant(lattice.size));
+  return {.half_mosaicity_deg = std::sqrt(trace(lattice.rotation) / 3) / core::degree,
+          .domain_size_angstrom = std::cbrt(lattice.crystal.unit_cell().volume() * cells)};
+}
+
+bool scale_to_image(ShotModel& shot, const models::Image& image, const FactorTable& table,
+                    const FactorSphere& sphere, const std::vector<double>& mean,
+                    const ShotPredictionParams& prediction, const ShoeboxParams& shoeboxes,
+                    const Stage1Params& stage1) {
+  constexpr std::size_t enough = 300;
+  ShotPredictionParams any = prediction;
+  any.threshold = 0;
+  auto spots = predict_shot(shot, sphere, mean, any);
+  std::stable_sort(spots.begin(), spots.end(),
+                   [](const auto& a, const auto& b) { return a.photons > b.photons; });
+  if (spots.size() > enough) spots.resize(enough);
+  const ShotPixels bright = cut_shoeboxes(image, *shot.detector, spots, "", shoeboxes);
+  return set_first_scale(shot, bright, table, sphere, stage1) != 0;
+}
+
+} // namespace kilobragg::pixelrefinement
