@@ -56,7 +56,9 @@ void declare_inputs(OptionSet& set, PixelOptions& o) {
       [&o](int i) { o.likelihood = static_cast<LikelihoodChoice>(i); },
       [&o] { return static_cast<int>(o.likelihood); },
       "normal: variance of the model, as in diffBragg; poisson: counted photons; noisy_poisson: "
-      "photons read with noise. Auto = poisson without readout noise, else noisy_poisson.");
+      "photons read with noise. Auto = poisson without readout noise, else normal. noisy_poisson "
+      "is right for a few "
+      "photons, and takes fifty times as long.");
   set.add(
       "pixels.oversample", o.oversample,
       "Points per pixel edge at which the model is evaluated; 1 = pixel centres, as nanoBragg does "

@@ -104,7 +104,7 @@ std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
 }
 
 void PixelRun::prepare_options() {
-  Likelihood likelihood = pixels_.readout > 0 ? Likelihood::NoisyPoisson : Likelihood::Poisson;
+  Likelihood likelihood = pixels_.readout > 0 ? Likelihood::Normal : Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::Normal) likelihood = Likelihood::Normal;
   if (pixels_.likelihood == LikelihoodChoice::Poisson) likelihood = Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::NoisyPoisson) likelihood = Likelihood::NoisyPoisson;
