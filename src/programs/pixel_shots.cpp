@@ -15,14 +15,17 @@ using pixelrefinement::ShotModel;
 
 diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
                                        const PixelOptions& options) {
-  constexpr double least_cells = 5, least_spread = 0.01 * core::degree, usual_size = 1000;
+  // Peaks that are too wide at first find their spots and become narrower; those narrower than the
+  // errors of the orientation find nothing, and fitted domain sizes can be anything above.
+  constexpr double least_cells = 5, most_cells = 20, least_spread = 0.01 * core::degree,
+                   usual_size = 1000;
   diffraction::ShotLattice lattice;
   lattice.crystal = crystal;
   const double edge = std::cbrt(crystal.unit_cell().volume());
   const models::Mosaicity mosaicity =
       crystal.mosaicity.value_or(models::Mosaicity{.domain_size_angstrom = usual_size});
-  const double cells =
-      options.init_cells.value_or(std::max(least_cells, mosaicity.domain_size_angstrom / edge));
+  const double cells = options.init_cells.value_or(
+      std::clamp(mosaicity.domain_size_angstrom / edge, least_cells, most_cells));
   const double spread = options.init_eta_deg
                             ? *options.init_eta_deg * core::degree
                             : std::max(least_spread, mosaicity.half_mosaicity_deg * core::degree);
