@@ -20,7 +20,7 @@ import time
 
 SETS = {
     "mono": {"simulate": ["beam.channels=1"], "mates_apart": False},
-    "sase": {"simulate": ["beam.channels=25", "beam.spectrum=sase", "beam.spike_width=4e-4"], "mates_apart": False},
+    "sase": {"simulate": ["beam.channels=12", "beam.spectrum=sase", "beam.spike_width=4e-4"], "mates_apart": False},
     "anomalous": {"simulate": ["beam.channels=1", "amplitudes.anomalous=True", "amplitudes.dispersion_element=Yb"],
                   "mates_apart": True},
 }
