@@ -43,9 +43,9 @@ void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
   one.shot.lattices = {shot.lattices[static_cast<std::size_t>(lattice)]};
   one.boxes = panels.windows;
   one.wavelength = shot.wavelength;
-  const diffraction::ShoeboxImage image =
-      diffraction::model_shoeboxes(detector, shot.beam, one, reflections,
-                                   {.oversample = 1, .tail = params.tail, .contributions = true});
+  const diffraction::ShoeboxImage image = diffraction::model_shoeboxes(
+      detector, shot.beam, one, reflections,
+      {.oversample = params.oversample, .tail = params.tail, .contributions = true});
   std::map<std::pair<std::uint32_t, std::size_t>, Light> lights;
   const auto place = [&](std::uint32_t pixel, std::size_t panel) {
     const std::size_t local = pixel - panels.first[panel];
