@@ -75,24 +75,25 @@ ShotModel ModelIntegrator::first_model(const models::StillResult& still) const {
   return shot;
 }
 
-std::string ModelIntegrator::refine(ShotModel& shot, const models::Image& image) const {
-  const FactorTable& table = *params_.factors;
-  if (!scale_to_image(shot, image, table, sphere_, mean_, params_.prediction, params_.shoeboxes,
-                      params_.stage1))
+std::string ModelIntegrator::refine(ShotModel& shot, const models::Image& image,
+                                    const PixelModelParams& params) const {
+  const FactorTable& table = *params.factors;
+  if (!scale_to_image(shot, image, table, sphere_, mean_, params.prediction, params.shoeboxes,
+                      params.stage1))
     return fmt::format("{}: nothing rises above the background where spots are expected",
                        word_of(ShotState::NoPixels));
-  const auto spots = predict_shot(shot, sphere_, mean_, params_.prediction);
+  const auto spots = predict_shot(shot, sphere_, mean_, params.prediction);
   ShotPixels pixels =
-      cut_shoeboxes(image, *shot.detector, spots, shot.identifier, params_.shoeboxes);
-  const Stage1Result result = refine_shot(shot, pixels, table, sphere_, params_.stage1);
-  return failure_of(shot, result, params_.stage1);
+      cut_shoeboxes(image, *shot.detector, spots, shot.identifier, params.shoeboxes);
+  const Stage1Result result = refine_shot(shot, pixels, table, sphere_, params.stage1);
+  return failure_of(shot, result, params.stage1);
 }
 
 std::vector<std::vector<IntegratedReflection>>
-ModelIntegrator::predict(const ShotModel& shot) const {
+ModelIntegrator::predict(const ShotModel& shot, const PixelModelParams& params) const {
   std::vector<std::vector<IntegratedReflection>> predicted(shot.lattices.size());
   const Vec3 s0 = shot.beam.s0();
-  for (const PredictedSpot& spot : predict_shot(shot, sphere_, mean_, params_.prediction)) {
+  for (const PredictedSpot& spot : predict_shot(shot, sphere_, mean_, params.prediction)) {
     const auto lattice = static_cast<std::size_t>(spot.lattice);
     const models::Panel& panel = shot.detector->panels[static_cast<std::size_t>(spot.panel)];
     const Vec3 q = shot.lattices[lattice].crystal.q(spot.hkl);
@@ -117,9 +118,12 @@ void ModelIntegrator::integrate_lattices(const models::StillResult& still,
   std::vector<std::vector<IntegratedReflection>> predicted;
   {
     const std::lock_guard lock(launches());
-    result.failure = refine(shot, image);
+    PixelModelParams params = params_;
+    params.prediction.oversample = params.stage1.target.oversample =
+        params_.oversample.value_or(enough_points(shot));
+    result.failure = refine(shot, image, params);
     if (!result.failure.empty()) return;
-    predicted = predict(shot);
+    predicted = predict(shot, params);
   }
   result.lattices = still.lattices;
   for (std::size_t i = 0; i < result.lattices.size(); ++i) {

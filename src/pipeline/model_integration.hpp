@@ -27,9 +27,10 @@ public:
 private:
   pixelrefinement::ShotModel first_model(const models::StillResult& still) const;
   /// Scale, shoeboxes, stage 1. Empty, or the words of the failure.
-  std::string refine(pixelrefinement::ShotModel& shot, const models::Image& image) const;
+  std::string refine(pixelrefinement::ShotModel& shot, const models::Image& image,
+                     const PixelModelParams& params) const;
   std::vector<std::vector<models::IntegratedReflection>>
-  predict(const pixelrefinement::ShotModel& shot) const;
+  predict(const pixelrefinement::ShotModel& shot, const PixelModelParams& params) const;
   void integrate_lattices(const models::StillResult& still, const models::Image& image,
                           ModelIntegration& result) const;
 

@@ -1,6 +1,8 @@
 // First lattices and first scales.
 #include "kilobragg/pixelrefinement/first_model.hpp"
 
+#include "kernels/diffraction/lattice_factor.hpp"
+
 #include "kilobragg/core/units.hpp"
 
 #include <algorithm>
@@ -32,6 +34,25 @@ models::Mosaicity mosaicity_of(const diffraction::ShotLattice& lattice) {
   const double cells = std::abs(determinant(lattice.size));
   return {.half_mosaicity_deg = std::sqrt(trace(lattice.rotation) / 3) / core::degree,
           .domain_size_angstrom = std::cbrt(lattice.crystal.unit_cell().volume() * cells)};
+}
+
+int enough_points(const ShotModel& shot) {
+  constexpr double most = 5;
+  double narrowest = 1; // rad
+  for (const diffraction::ShotLattice& lattice : shot.lattices) {
+    const auto block = diffraction::make_block_shape(lattice.shape, lattice.size, lattice.fudge);
+    const auto shape =
+        diffraction::make_lattice_shape(lattice.crystal.a_matrix, block, lattice.rotation);
+    const double sigma = std::sqrt(trace(shape.covariance) / 3) * shot.beam.wavelength;
+    narrowest = std::min(narrowest, sigma);
+  }
+  double widest = 0; // pixel, rad
+  for (const models::Panel& panel : shot.detector->panels) {
+    const Vec3 normal = cross(panel.frame.fast, panel.frame.slow);
+    const double distance = std::abs(dot(normal, panel.frame.origin));
+    widest = std::max(widest, std::max(panel.pixel_size[0], panel.pixel_size[1]) / distance);
+  }
+  return static_cast<int>(std::clamp(std::ceil(widest / narrowest), 1.0, most));
 }
 
 bool scale_to_image(ShotModel& shot, const models::Image& image, const FactorTable& table,

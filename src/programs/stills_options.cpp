@@ -281,8 +281,9 @@ void declare_pixel_model(OptionSet& set, PixelModelOptions& options,
           "First size of mosaic blocks (unit cells); None = from the fitted domain size.");
   set.add(scope + "init.eta_abc", params.first.spread_deg,
           "First mosaic spread (degrees); None = from the fitted half mosaicity.");
-  set.add(scope + "oversample", params.stage1.target.oversample,
-          "Points per pixel edge at which the model is evaluated.");
+  set.add(scope + "oversample", params.oversample,
+          "Points per pixel edge at which the model is evaluated; None = as many as the narrowest "
+          "peaks of a still need.");
   set.add(scope + "free_intensities", params.stage1.target.free_intensities,
           "Let the intensity of each spot follow its pixels within the error of its F.");
   set.add(scope + "max_evaluations", params.stage1.max_evaluations,
@@ -454,9 +455,9 @@ void validate_pixel_model(const PixelModelOptions& options,
   positive(params.stage1.max_evaluations, "max_evaluations");
   positive(params.stage1.max_sigma_z, "max_sigma_z");
   positive(params.stage1.min_boxes, "min_boxes");
-  core::require(params.stage1.target.oversample >= 1 && params.stage1.target.oversample <= 20,
+  core::require(params.oversample.value_or(1) >= 1 && params.oversample.value_or(1) <= 20,
                 "pixel_model.oversample={} is out of range (1 to 20 is possible)",
-                params.stage1.target.oversample);
+                params.oversample.value_or(1));
 }
 
 /// What core::require would throw, gathered.

@@ -30,6 +30,8 @@ struct PixelModelParams {
   pixelrefinement::ShoeboxParams shoeboxes;
   pixelrefinement::ShotPredictionParams prediction;
   pixelrefinement::Stage1Params stage1;
+  /// Points per pixel edge; none = enough_points(). Takes the place of those of prediction and stage1.
+  std::optional<int> oversample;
 };
 
 /// Everything that decides what becomes of a still.

@@ -26,6 +26,10 @@ diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
 /// The way back: D = (V det N)^(1/3), half mosaicity = the root of the mean variance of misorientation.
 models::Mosaicity mosaicity_of(const diffraction::ShotLattice& lattice);
 
+/// Points per pixel edge, 1 to 5, so that they are no farther apart than the standard deviation of the
+/// narrowest peak: the model's width then is within 4 % of what the pixel integrates.
+int enough_points(const ShotModel& shot);
+
 /// Brings the scales of a new shot to its image: set_first_scale() on shoeboxes about the 300 brightest
 /// spots of a prediction without threshold. `mean`: mean_intensities() of the table. False where nothing
 /// rises above the background. Throws core::Error as cut_shoeboxes() does.

@@ -14,6 +14,7 @@ struct ShotPredictionParams {
   double threshold = 5;
   double core_share = 0.02; ///< the core holds the pixels above this part of the brightest one
   double tail = 1e-4;       ///< of ShoeboxOptions
+  int oversample = 1;       ///< points per pixel edge
 };
 
 /// Sorted by lattice and index; a reflection on two panels is listed on the one with more of its light.
