@@ -113,9 +113,9 @@ void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
   const Places places = find_places(detector, one, reflections, params.tail);
   if (places.windows.empty()) return;
   one.boxes = places.windows;
-  const diffraction::ShoeboxImage image =
-      diffraction::model_shoeboxes(detector, shot.beam, one, reflections,
-                                   {.oversample = params.oversample, .tail = params.tail, .contributions = true});
+  const diffraction::ShoeboxImage image = diffraction::model_shoeboxes(
+      detector, shot.beam, one, reflections,
+      {.oversample = params.oversample, .tail = params.tail, .contributions = true});
   const std::vector<Light> lights = gather(places, image);
   std::vector<std::ptrdiff_t> spot_of(lights.size(), -1);
   for (std::size_t w = 0, end; w < lights.size(); w = end) {

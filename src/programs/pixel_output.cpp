@@ -54,7 +54,7 @@ ShotFit fit_of(const PixelResults& r, std::size_t i) {
   ShotFit fit;
   fit.boxes = std::count_if(r.shots[i].pixels.boxes.begin(), r.shots[i].pixels.boxes.end(),
                             [](const ReflectionBox& b) { return is_good(b.state); });
-  if (r.results.empty() || r.results[i].pixels == 0) return fit;
+  if (r.results[i].pixels == 0) return fit;
   fit.sigma_z = r.results[i].sigma_z_known;
   fit.pixels = static_cast<std::int64_t>(r.results[i].pixels);
   fit.evaluations = r.results[i].evaluations;

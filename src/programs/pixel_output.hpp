@@ -37,8 +37,9 @@ struct PixelResults {
   const pixelrefinement::FactorTable& even;
   const pixelrefinement::FactorRefinement& refinement;
   const std::vector<CycleFigures>& cycles;
-  const std::vector<pixelrefinement::ShotRecord>& shots;     ///< of this rank
-  const std::vector<pixelrefinement::Stage1Result>& results; ///< of them; empty without stage 1
+  const std::vector<pixelrefinement::ShotRecord>& shots; ///< of this rank
+  const std::vector<pixelrefinement::Stage1Result>&
+      results; ///< of them; of no pixels without stage 1
   const std::optional<pixelrefinement::FactorTable>& truth;
   const pixelrefinement::FactorSphere& sphere;
   const pixelrefinement::Stage1Params& stage1;
