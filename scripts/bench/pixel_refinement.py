@@ -78,8 +78,8 @@ def make_images(programs, folder, kind, shots):
     simulate = [os.path.join(programs, "simulate_stills"), f"n_images={shots}", "fraction.blanks=0",
                 "fraction.doubles=0", *SETS[kind]["simulate"], "output.output_dir=."]
     process = [os.path.join(programs, "stills_process"), "process.phil", "run_master.h5", "output.output_dir=sp"]
-    return {"simulate": remembered(f"{folder}/simulate.json", lambda: run(simulate, folder, "simulate.log")),
-            "process": remembered(f"{folder}/process.json", lambda: run(process, folder, "process.log"))}
+    remembered(f"{folder}/simulate.json", lambda: run(simulate, folder, "simulate.log"))
+    remembered(f"{folder}/process.json", lambda: run(process, folder, "process.log"))
 
 
 def list_shots(folder, first):
@@ -193,7 +193,7 @@ def first_matrices(folder):
 
 
 def shot_errors(folder, results):
-    """Of the parameters of shots: errors before and after, and pulls, by name."""
+    """Of the parameters of shots: errors before and after, and pulls, by name. One lattice per image."""
     with open(f"{folder}/run_truth.json") as file:
         truth = json.load(file)["frames"]
     with open(f"{results}/iobs_shots.csv", newline="") as file:
@@ -204,7 +204,7 @@ def shot_errors(folder, results):
             sigmas.setdefault(row["identifier"], {})[row["parameter"]] = (float(row["value"]), float(row["sigma"]))
     before = first_matrices(folder)
     rotations = lattice_rotations(matrix(truth[0]["lattices"][0]["A"]))
-    errors, pulls, light, light_sigma = {}, {}, [], []
+    errors, pulls, light = {}, {}, []
     for row in shots:
         frame = truth[int(row["frame"])]
         lattice, sigma = frame["lattices"][0], sigmas[row["identifier"]]
@@ -236,8 +236,6 @@ def shot_errors(folder, results):
         # G times the volume of a block against the illuminated cells: ln of what spots hold.
         size = float(row["n11"]) * float(row["n22"]) * float(row["n33"])
         light.append(math.log(float(row["g"]) * size / (frame["shot"] * lattice["scale"] * abs(determinant(true)))))
-        light_sigma.append(math.log(float(row["g"]) / (frame["shot"] * lattice["scale"] * abs(determinant(true))) *
-                                    lattice["N"] ** 3) / (sigma["G"][1] / sigma["G"][0]))
     middle = quantile(light, 0.5)
     errors["light of a shot (ln, relative to the others)"] = [v - middle for v in light]
     return len(shots), errors, pulls
@@ -259,16 +257,16 @@ def read_mtz(path):
 def pulls_by_error(folder, results):
     """Half width of the pulls of F by their relative error: which reflections have errors of the wrong size?"""
     key = lambda row: (row["H"], row["K"], row["L"])
-    name = lambda row: "F" if "F" in row else "F(+)"
+    name = lambda row: "F(+)" if "F(+)" in row else "F"
     truth = {key(r): r[name(r)] for r in read_mtz(f"{folder}/run_truth.mtz")}
     rows = [r for r in read_mtz(f"{results}/iobs_refined_all.mtz") if key(r) in truth]
     pairs = []
     for r in rows:
-        f, sigma = (r["F"], r["SIGF"]) if "SIGF" in r else (r["F(+)"], r["SIGF(+)"])
+        f, sigma = (r["F(+)"], r["SIGF(+)"]) if "F(+)" in r else (r["F"], r["SIGF"])
         if f > 0 and sigma > 0:
             d2 = (r["H"] ** 2 + r["K"] ** 2) / 77.06 ** 2 + r["L"] ** 2 / 37.22 ** 2
             pairs.append((sigma / f, math.log(f / truth[key(r)]), d2))
-    # Scale and B by medians over thirds of the resolution are enough here.
+    # Scale and B by medians over tenths of the reflections by resolution are enough here.
     pairs.sort(key=lambda p: p[2])
     groups = [pairs[i * len(pairs) // 10:(i + 1) * len(pairs) // 10] for i in range(10)]
     flat = []
@@ -285,7 +283,7 @@ def percent(value):
     return f"{100 * value:.1f} %"
 
 
-def print_set(kind, shots, folder, results, made, times):
+def print_set(kind, shots, folder, results, times):
     with open(f"{results}/iobs_pixels.json") as file:
         pixels = json.load(file)
     last = pixels["cycles"][-1]
@@ -316,7 +314,7 @@ def print_set(kind, shots, folder, results, made, times):
         print(f"| {error:.4f} | {width:.2f} | {deviation:.2f} | {mean:.2f} |")
     print("\nCPU per shot (ms): " + ", ".join(
         f"{name} {1000 * seconds / max(1, count):.0f}" for name, seconds in
-        [("processing", made["process"]["cpu"]), ("merge alone", times["merge"]["cpu"]),
+        [("merge alone", times["merge"]["cpu"]),
          ("merge with pixels", times["pixels"]["cpu"])] +
         [(step, s) for step, s in times["pixels"]["steps"].items() if s > 0.02 * times["pixels"]["cpu"]]))
     sys.stdout.flush()
@@ -355,11 +353,11 @@ def main():
             sys.exit(f"'{kind}' is no set (there are {', '.join(SETS)})")
         counts = [int(n) for n in counts.split(",")] if counts else [300]
         folder = f"{work}/{kind}{max(counts)}"
-        made = make_images(programs, folder, kind, max(counts))
+        make_images(programs, folder, kind, max(counts))
         rows = []
         for n in counts:
             results, times = refine(programs, folder, kind, n if len(counts) > 1 else None, options)
-            print_set(kind, n, folder, results, made, times)
+            print_set(kind, n, folder, results, times)
             with open(f"{results}/iobs_pixels.json") as file:
                 pixels = json.load(file)
             rows.append((n, *(pixels[k]["overall"]["cc_ano_truth"] for k in ("merged", "refined"))))
