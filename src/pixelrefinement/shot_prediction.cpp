@@ -89,7 +89,11 @@ void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
     spot.core.y0 = std::min(spot.core.y0, y);
     spot.core.y1 = std::max(spot.core.y1, y + 1);
   }
-  for (const auto& [reflection, spot] : best) spots.push_back(spot);
+  for (auto& [reflection, spot] : best) {
+    spot.core.x0 -= params.margin, spot.core.x1 += params.margin;
+    spot.core.y0 -= params.margin, spot.core.y1 += params.margin;
+    spots.push_back(spot);
+  }
 }
 
 } // namespace
