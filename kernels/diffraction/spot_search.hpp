@@ -67,7 +67,32 @@ struct Window {
   std::int64_t first_pixel = 0;  ///< in the output
   std::int64_t first_factor = 0; ///< in the table of factors
   std::int32_t first_tile = 0, tiles_across = 0;
+  std::int32_t rows_end = 0; ///< largest box.y1 of the windows of its panel up to it
 };
+
+/// Of the windows [first, end) of a panel, sorted by box.y0, those that may have rows y0 <= y < y1.
+KOKKOS_FUNCTION inline void narrow_windows(const Window* windows, int y0, int y1,
+                                           std::int32_t& first, std::int32_t& end) {
+  std::int32_t from = first, to = end;
+  for (std::int32_t count = to - from; count > 0;) { // the first that reaches beyond y0
+    const std::int32_t half = count / 2;
+    if (windows[from + half].rows_end <= y0) {
+      from += half + 1;
+      count -= half + 1;
+    } else
+      count = half;
+  }
+  first = from;
+  for (std::int32_t count = to - from; count > 0;) { // the first that begins at y1 or later
+    const std::int32_t half = count / 2;
+    if (windows[from + half].box.y0 < y1) {
+      from += half + 1;
+      count -= half + 1;
+    } else
+      count = half;
+  }
+  end = from;
+}
 
 /// A panel and the cone of rays that hit it.
 struct PanelCone {
@@ -107,7 +132,7 @@ struct PeakSources {
   const PanelCone* panels = nullptr;
   std::int32_t panel_count = 0;
   const Window* windows = nullptr;
-  const std::int32_t* first_window = nullptr; ///< [shot][panel], and the end
+  const std::int32_t* first_window = nullptr; ///< [shot][panel], and the end; each sorted by box.y0
   bool tophat = false;
   double tail = 1e-6, floor = 1e-4; ///< RenderParams
   double brightest = 1;             ///< largest factor of a pixel
@@ -201,7 +226,9 @@ KOKKOS_FUNCTION void for_each_place(const PeakSources& from, const SpotPeak& pea
     const PixelBox box =
         streak_box(peak.shape, peak.k0, spectrum, peak.channels, peak.chi2_max, panel.grid);
     if (box.empty()) continue;
-    for (std::int32_t w = range[0]; w < range[1]; ++w)
+    std::int32_t first = range[0], end = range[1];
+    narrow_windows(from.windows, box.y0, box.y1, first, end);
+    for (std::int32_t w = first; w < end; ++w)
       if (const PixelBox part = common(box, from.windows[w].box); !part.empty()) visit(w, part);
   }
 }

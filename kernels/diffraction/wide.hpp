@@ -48,11 +48,13 @@ KOKKOS_FUNCTION inline T counted_from(double x) {
 
 KOKKOS_FUNCTION inline double lane(double v, int) { return v; }
 inline double lane(const Wide& v, int i) { return v[i]; }
-KOKKOS_FUNCTION inline std::int64_t lane(std::int64_t v, int) { return v; }
-inline std::int64_t lane(const WideMask& v, int i) { return v[i]; }
 
 KOKKOS_FUNCTION inline void set_lane(double& v, int, double value) { v = value; }
 inline void set_lane(Wide& v, int i, double value) { v[i] = value; }
+
+/// Numbers one after the other into the lanes: far faster than lane by lane.
+KOKKOS_FUNCTION inline void fill_lanes(const double* from, double& v) { v = *from; }
+inline void fill_lanes(const double* from, Wide& v) { std::memcpy(&v, from, sizeof v); }
 
 // The formulas are templates over T = double (GPUs, tests, single points) or Wide (CPUs). What they
 // call has the same name for both.
@@ -78,10 +80,24 @@ inline Wide smaller(const Wide& a, const Wide& b) { return a < b ? a : b; }
 KOKKOS_FUNCTION inline double larger(double a, double b) { return a > b ? a : b; }
 inline Wide larger(const Wide& a, const Wide& b) { return a > b ? a : b; }
 
-/// Of all lanes, always in the same order.
+/// All lanes joined by an operation, always in the same order.
+template <typename V, typename Join>
+inline auto join_lanes(const V& v, const Join& join) {
+  const V half = join(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+  const V quarter = join(half, __builtin_shufflevector(half, half, 2, 3, 0, 1, 6, 7, 4, 5));
+  return join(quarter, __builtin_shufflevector(quarter, quarter, 1, 0, 3, 2, 5, 4, 7, 6))[0];
+}
 KOKKOS_FUNCTION inline double sum_of_lanes(double v) { return v; }
+KOKKOS_FUNCTION inline std::int64_t sum_of_lanes(std::int64_t v) { return v; }
+KOKKOS_FUNCTION inline double product_of_lanes(double v) { return v; }
 inline double sum_of_lanes(const Wide& v) {
-  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
+  return join_lanes(v, [](const Wide& a, const Wide& b) { return a + b; });
+}
+inline std::int64_t sum_of_lanes(const WideMask& v) {
+  return join_lanes(v, [](const WideMask& a, const WideMask& b) { return a + b; });
+}
+inline double product_of_lanes(const Wide& v) {
+  return join_lanes(v, [](const Wide& a, const Wide& b) { return a * b; });
 }
 
 /// The least lane.

@@ -22,22 +22,23 @@ struct FactorSegment {
   double constant = 0; ///< the part of f that does not depend on the model
 };
 
-/// Shared pixels of one shot, all left out or none, for one row of a launch.
+/// Shared pixels of one shot for one row of a launch: all left out or none, each with the same number of
+/// parts. Part j of its pixel i stands at first_part + j count + i.
 struct SharedBlock {
-  std::int64_t first = 0;
-  std::int32_t count = 0, shot = 0;
+  std::int64_t first = 0, first_part = 0;
+  std::int32_t count = 0, parts = 0, shot = 0;
   std::uint8_t left_out = 0;
   double constant = 0;
+
+  KOKKOS_FUNCTION std::int64_t part(std::int64_t pixel, int number) const {
+    return first_part + static_cast<std::int64_t>(number) * count + (pixel - first);
+  }
 };
 inline constexpr int shared_block = 64;
 
-struct PartOfPixel {
-  std::int32_t segment = 0;
-  float kernel = 0;
-};
-struct PartOfSegment {
-  std::int32_t pixel = 0;
-  float kernel = 0;
+/// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
+struct ShotRange {
+  std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
 };
 
 /// Arrays on the device that launches read. Columns of pixels reach eight elements beyond the last.
@@ -46,11 +47,15 @@ struct FactorArrays {
   const FactorSegment* segments = nullptr;
   std::int64_t segment_count = 0;
   const float *shared_value = nullptr, *shared_background = nullptr, *shared_readout = nullptr;
-  const std::int64_t* first_part = nullptr; ///< [shared pixel + 1]
-  const PartOfPixel* parts = nullptr;
-  const PartOfSegment* segment_parts = nullptr;
+  const std::int32_t* block_of = nullptr; ///< [shared pixel]
+  const std::int32_t* part_segment = nullptr;
+  const float* part_kernel = nullptr;
+  const std::int32_t* pixel_of_part = nullptr; ///< by segment
+  const float* kernel_of_part = nullptr;
   const SharedBlock* blocks = nullptr;
   std::int64_t block_count = 0;
+  const ShotRange* shots = nullptr; ///< one more than shot_count
+  std::int64_t shot_count = 0;
   const std::uint8_t* on = nullptr; ///< [shot]; null = all
 };
 
@@ -76,13 +81,20 @@ struct Kokkos::reduction_identity<kilobragg::pixelrefinement::StreamSums> {
 
 namespace kilobragg::pixelrefinement {
 
-/// Rows on the host: one after the other, eight pixels at once.
 template <typename Work>
-void run_rows_wide(const char* name, std::int64_t rows, const Work& work) {
+KOKKOS_FUNCTION inline void run_row(const Work& work, std::int64_t row) {
+  if (!work.skips(row)) work.finish(row, work.template part<diffraction::DeviceLane>(row, 0));
+}
+
+/// On the host: shot after shot, so that slopes of shared pixels are gathered while they are in cache.
+template <typename Shared, typename Segments>
+void run_shots(const Shared& shared, const Segments& segments) {
+  const FactorArrays in = segments.in;
   Kokkos::parallel_for(
-      name, DeviceRange(0, rows), KOKKOS_LAMBDA(const std::int64_t row) {
-        if (work.skips(row)) return;
-        work.finish(row, work.template part<diffraction::DeviceLane>(row, 0));
+      "pixels of shots", DeviceRange(0, in.shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
+        const ShotRange &begin = in.shots[shot], &end = in.shots[shot + 1];
+        for (std::int64_t i = begin.first_block; i < end.first_block; ++i) run_row(shared, i);
+        for (std::int64_t i = begin.first_segment; i < end.first_segment; ++i) run_row(segments, i);
       });
 }
 
@@ -106,14 +118,6 @@ void run_rows_in_teams(const char* name, std::int64_t rows, const Work& work) {
             Kokkos::Sum<StreamSums>(total));
         Kokkos::single(Kokkos::PerThread(team), [&]() { work.finish(row, total); });
       });
-}
-
-template <typename Work>
-void run_rows(const char* name, std::int64_t rows, const Work& work) {
-  if constexpr (on_host)
-    run_rows_wide(name, rows, work);
-  else
-    run_rows_in_teams(name, rows, work);
 }
 
 /// Floats in the lanes as doubles.
@@ -175,14 +179,15 @@ struct SegmentWork {
     constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
     SegmentFit<which, wanted, T> fit;
     int i = start;
-    const int whole = s.count - lanes<T> + 1;
-    for (; i + 3 * step < whole; i += 4 * step) {
+    if constexpr (lanes < T >> 1) { // what fills no group comes first, so that nothing waits for it
+      i = s.count % lanes<T>;
+      if (i > 0) fit.add_some(pixels_at<T>(s, s.first), c, i);
+    }
+    for (; i + 3 * step < s.count; i += 4 * step) {
       for (int j = 0; j < 4; ++j) fit.add(pixels_at<T>(s, s.first + i + j * step), c);
       fit.settle();
     }
-    for (; i < whole; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
-    if constexpr (lanes < T >> 1)
-      if (i < s.count) fit.add_some(pixels_at<T>(s, s.first + i), c, s.count - i);
+    for (; i < s.count; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
     return fit.total();
   }
 
@@ -195,14 +200,38 @@ struct SegmentWork {
   }
 
   template <typename T>
-  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
-    const FactorSegment& s = in.segments[row];
-    const double c = out.c[row];
+  KOKKOS_FUNCTION StreamSums sum_own(const FactorSegment& s, double c, int start) const {
     if constexpr (likelihood == Likelihood::NoisyPoisson)
       return s.quiet != 0 ? sum_pixels<Likelihood::Poisson, T>(s, c, start)
                           : sum_noisy<T>(s, c, start);
     else
       return sum_pixels<likelihood, T>(s, c, start);
+  }
+
+  /// Slopes that shared pixels left, times kernels.
+  template <typename T>
+  KOKKOS_FUNCTION double sum_parts(const FactorSegment& s, int start) const {
+    constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
+    T sum{};
+    for (int i = start; i < s.parts; i += step) {
+      const std::int64_t at = s.first_part + i;
+      double slopes[lanes<T>];
+      for (int j = 0; j < lanes<T>; ++j) slopes[j] = out.shared_slope[in.pixel_of_part[at + j]];
+      T slope;
+      diffraction::fill_lanes(slopes, slope);
+      const auto held = diffraction::counted_from<T>(i) < static_cast<double>(s.parts);
+      sum = sum + select(held, slope * loaded<T>(in.kernel_of_part + at), constant<T>(0));
+    }
+    return diffraction::sum_of_lanes(sum);
+  }
+
+  template <typename T>
+  KOKKOS_FUNCTION StreamSums part(std::int64_t row, int start) const {
+    const FactorSegment& s = in.segments[row];
+    const double c = out.c[row];
+    StreamSums sums = sum_own<T>(s, c, start);
+    if constexpr (wanted != PixelSum::Residual) sums.slope += c * sum_parts<T>(s, start);
+    return sums;
   }
 
   /// Information that shared pixels give: with d m / d ln F = 2 sum of the lights of one unknown, and so
@@ -213,17 +242,19 @@ struct SegmentWork {
   KOKKOS_FUNCTION Information shared_information(const FactorSegment& s, double c) const {
     Information sum;
     for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i) {
-      const PartOfSegment& mine = in.segment_parts[i];
+      const std::int64_t pixel = in.pixel_of_part[i];
       Information lights;
-      for (std::int64_t j = in.first_part[mine.pixel]; j < in.first_part[mine.pixel + 1]; ++j) {
-        const std::int32_t other = in.parts[j].segment;
+      const SharedBlock& block = in.blocks[in.block_of[pixel]];
+      for (int j = 0; j < block.parts; ++j) {
+        const std::int64_t part = block.part(pixel, j);
+        const std::int32_t other = in.part_segment[part];
         const FactorSegment& o = in.segments[other];
-        const double light = out.c[other] * in.parts[j].kernel;
+        const double light = out.c[other] * in.part_kernel[part];
         if (o.unknown == s.unknown) lights.of_factor += light;
         if (o.lattice == s.lattice) lights.of_scale += light;
         lights.of_b += 0.5 * o.inv_d2 * light;
       }
-      const double weight = c * mine.kernel * out.shared_information[mine.pixel];
+      const double weight = c * in.kernel_of_part[i] * out.shared_information[pixel];
       sum.of_factor += weight * lights.of_factor;
       sum.of_scale += weight * lights.of_scale;
       sum.of_b += 0.5 * s.inv_d2 * weight * lights.of_b;
@@ -235,12 +266,6 @@ struct SegmentWork {
     const FactorSegment& s = in.segments[row];
     const double c = out.c[row];
     sums.f += s.constant;
-    if (wanted != PixelSum::Residual && s.parts > 0) {
-      double shared = 0;
-      for (std::int64_t i = s.first_part; i < s.first_part + s.parts; ++i)
-        shared += in.segment_parts[i].kernel * out.shared_slope[in.segment_parts[i].pixel];
-      sums.slope += c * shared;
-    }
     Information information;
     if constexpr (wanted == PixelSum::Information) {
       information = shared_information(s, c);
@@ -279,19 +304,26 @@ struct SharedWork {
     return true;
   }
 
-  KOKKOS_FUNCTION double model_of(std::int64_t pixel) const {
-    double m = in.shared_background[pixel];
-    for (std::int64_t i = in.first_part[pixel]; i < in.first_part[pixel + 1]; ++i)
-      m += out.c[in.parts[i].segment] * in.parts[i].kernel;
+  /// Lanes beyond the block hold nothing of use.
+  template <typename T>
+  KOKKOS_FUNCTION T model_of(const SharedBlock& block, std::int64_t at) const {
+    T m = loaded<T>(in.shared_background + at);
+    for (int j = 0; j < block.parts; ++j) {
+      const std::int64_t part = block.part(at, j);
+      double factors[lanes<T>];
+      for (int i = 0; i < lanes<T>; ++i) factors[i] = out.c[in.part_segment[part + i]];
+      T c;
+      diffraction::fill_lanes(factors, c);
+      m = m + c * loaded<T>(in.part_kernel + part);
+    }
     return m;
   }
 
   template <typename T>
   KOKKOS_FUNCTION StreamSums add_pixels(const SharedBlock& block, std::int64_t at,
                                         int count) const {
-    T m = constant<T>(1);
-    for (int i = 0; i < count; ++i) diffraction::set_lane(m, i, model_of(at + i));
     const auto held = diffraction::counted_from<T>(0) < static_cast<double>(count);
+    const T m = select(held, model_of<T>(block, at), constant<T>(1));
     const T d = select(held, loaded<T>(in.shared_value + at), constant<T>(1));
     const T readout = loaded<T>(in.shared_readout + at);
     const T variance = select(held, readout * readout, constant<T>(0));
@@ -331,9 +363,14 @@ struct SharedWork {
 /// All sums of segments and blocks; out.c is set.
 template <Likelihood likelihood, PixelSum wanted>
 void stream_pixels(const FactorArrays& in, const FactorRows& out) {
-  if (in.block_count > 0)
-    run_rows("shared pixels", in.block_count, SharedWork<likelihood, wanted>{in, out});
-  run_rows("pixels of segments", in.segment_count, SegmentWork<likelihood, wanted>{in, out});
+  const SharedWork<likelihood, wanted> shared{in, out};
+  const SegmentWork<likelihood, wanted> segments{in, out};
+  if constexpr (on_host) {
+    run_shots(shared, segments);
+  } else {
+    run_rows_in_teams("shared pixels", in.block_count, shared);
+    run_rows_in_teams("pixels of segments", in.segment_count, segments);
+  }
 }
 
 /// Where the variables are: ln F of every unknown, g of every lattice, B of every shot.
@@ -349,15 +386,15 @@ inline void set_factors(const FactorArrays& in, const FactorVariables& x, double
       "factors of segments", DeviceRange(0, groups), KOKKOS_LAMBDA(const std::int64_t group) {
         const std::int64_t first = group * lanes<T>, left = in.segment_count - first;
         const int count = left < lanes<T> ? int(left) : lanes<T>;
-        T exponent{};
+        double exponents[lanes<T>] = {};
         for (int i = 0; i < count; ++i) {
           const FactorSegment& s = in.segments[first + i];
-          diffraction::set_lane(exponent, i,
-                                2 * x.log_f[s.unknown] + x.scale[s.lattice] -
-                                    0.5 * s.inv_d2 * x.b[s.shot]);
+          exponents[i] = 2 * x.log_f[s.unknown] + x.scale[s.lattice] - 0.5 * s.inv_d2 * x.b[s.shot];
         }
+        T exponent;
+        diffraction::fill_lanes(exponents, exponent);
         const T e = select(exponent < 600.0, diffraction::exp_of(exponent), constant<T>(INFINITY));
-        for (int i = 0; i < count; ++i) c[first + i] = lane(e, i);
+        store(e, count, c + first);
       });
 }
 
@@ -382,11 +419,6 @@ inline void sum_unknowns(const SegmentsOfUnknowns& segments, const double* of_se
       });
 }
 
-/// What belongs to a shot: ranges of segments, blocks and lattices, from one shot to the next.
-struct ShotRange {
-  std::int64_t first_segment = 0, first_block = 0, first_lattice = 0;
-};
-
 struct ShotSum {
   TwoPartSum f, left_out;
   std::int64_t bad =
@@ -398,7 +430,6 @@ struct ShotSum {
 struct ShotSumWork {
   FactorArrays in;
   FactorRows rows;
-  const ShotRange* shots; ///< one more than shots
   SumRange range;
   double largest_slope;
   bool residual;
@@ -406,12 +437,12 @@ struct ShotSumWork {
 
   KOKKOS_FUNCTION void operator()(std::int64_t shot) const {
     ShotSum sum;
-    for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+    for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment; ++i) {
       const bool left_out = in.segments[i].left_out != 0;
       const bool steep = !residual && !(std::fabs(rows.slope[i]) <= largest_slope);
       add(sum, rows.f[i], residual ? rows.chi2[i] : 0, left_out, steep);
     }
-    for (std::int64_t i = shots[shot].first_block; i < shots[shot + 1].first_block; ++i)
+    for (std::int64_t i = in.shots[shot].first_block; i < in.shots[shot + 1].first_block; ++i)
       add(sum, rows.block_f[i], residual ? rows.block_chi2[i] : 0, in.blocks[i].left_out != 0,
           false);
     sums[shot] = sum;
@@ -422,21 +453,22 @@ struct ShotSumWork {
     if (!left_out) sum.chi2 += chi2;
   }
 };
-inline void sum_shots(const ShotSumWork& work, std::int64_t shots) {
-  Kokkos::parallel_for("sums of shots", DeviceRange(0, shots), work);
+inline void sum_shots(const ShotSumWork& work) {
+  Kokkos::parallel_for("sums of shots", DeviceRange(0, work.in.shot_count), work);
 }
 
 /// Adds over the segments of each shot, in their order: of_scale to its lattices, weight * of_b to its B,
 /// where the weight is -inv_d2 / 2 of the segment or, for information, 1.
-inline void sum_scales(const FactorArrays& in, const ShotRange* shots, std::int64_t shot_count,
-                       const double* of_scale, const double* of_b, bool weigh, double* scale,
-                       double* b) {
+inline void sum_scales(const FactorArrays& in, const double* of_scale, const double* of_b,
+                       bool weigh, double* scale, double* b) {
   Kokkos::parallel_for(
-      "sums of scales", DeviceRange(0, shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
-        for (std::int64_t l = shots[shot].first_lattice; l < shots[shot + 1].first_lattice; ++l)
+      "sums of scales", DeviceRange(0, in.shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
+        for (std::int64_t l = in.shots[shot].first_lattice; l < in.shots[shot + 1].first_lattice;
+             ++l)
           scale[l] = 0;
         double sum = 0;
-        for (std::int64_t i = shots[shot].first_segment; i < shots[shot + 1].first_segment; ++i) {
+        for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment;
+             ++i) {
           scale[in.segments[i].lattice] += of_scale[i];
           sum += (weigh ? -0.5 * in.segments[i].inv_d2 : 1.0) * of_b[i];
         }

@@ -69,9 +69,10 @@ KOKKOS_FUNCTION inline NoisyPhotons noisy_photons(double d, double m, double rea
   };
   add(top, 1);
   double part = 1;
-  for (double n = top + 1; n <= top + reach; ++n) add(n, part *= m / n);
+  // Counted in whole steps: next to 2^53 photons top + 1 is top.
+  for (int i = 1; i <= reach; ++i) add(top + i, part *= m / (top + i));
   part = 1;
-  for (double n = top - 1; n >= 0 && n >= top - reach; --n) add(n, part *= (n + 1) / m);
+  for (int i = 1; i <= reach && i <= top; ++i) add(top - i, part *= (top - i + 1) / m);
   const double log_poisson = top * std::log(m) - m - std::lgamma(top + 1);
   return {log_poisson + shift + std::log(here) - std::log(readout) - 0.9189385332046727,
           before / here};

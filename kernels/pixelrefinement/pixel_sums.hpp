@@ -36,7 +36,7 @@ struct LogProduct {
   T product = T{} + 1.0;
   BitsOf<T> exponent{};
 
-  /// 2^-250 < v < 2^250; at most four between two calls of settle().
+  /// 2^-200 < v < 2^200; at most five between two calls of settle().
   KOKKOS_FUNCTION void multiply(const T& v) { product = product * v; }
   KOKKOS_FUNCTION void settle() {
     const BitsOf<T> bits = diffraction::bits_of(product);
@@ -46,13 +46,8 @@ struct LogProduct {
   /// Of all lanes.
   KOKKOS_FUNCTION double total() {
     settle();
-    double mantissa = 1;
-    std::int64_t count = 0;
-    for (int i = 0; i < lanes<T>; ++i) {
-      mantissa *= lane(product, i);
-      count += lane(exponent, i);
-    }
-    return static_cast<double>(count) * 0.6931471805599453 + std::log(mantissa);
+    return static_cast<double>(diffraction::sum_of_lanes(exponent)) * 0.6931471805599453 +
+           std::log(diffraction::product_of_lanes(product));
   }
 };
 

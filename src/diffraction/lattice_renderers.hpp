@@ -85,7 +85,7 @@ struct WindowSet {
   DeviceArray<std::int32_t> tile_window;  ///< of each tile
   std::int32_t panel_count = 0, tiles = 0;
 };
-/// `windows` get their tiles here.
+/// `windows`, one image and panel after another, are sorted and get their tiles here.
 WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Window> windows,
                           const std::vector<std::int32_t>& first_window);
 /// `sources` then look for spots in these windows.

@@ -141,6 +141,15 @@ void PeakSupply::add_lattices(const std::vector<LatticeOfShot>& lattices,
 WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Window> windows,
                           const std::vector<std::int32_t>& first_window) {
   WindowSet set;
+  for (std::size_t i = 0; i + 1 < first_window.size(); ++i) {
+    const auto begin = windows.begin() + first_window[i],
+               end = windows.begin() + first_window[i + 1];
+    std::stable_sort(begin, end,
+                     [](const Window& a, const Window& b) { return a.box.y0 < b.box.y0; });
+    std::int32_t rows_end = 0;
+    for (auto window = begin; window != end; ++window)
+      window->rows_end = rows_end = std::max<std::int32_t>(rows_end, window->box.y1);
+  }
   std::vector<std::int32_t> tile_window;
   for (std::size_t i = 0; i < windows.size(); ++i) {
     Window& window = windows[i];

@@ -150,14 +150,24 @@ private:
   Polarisation polarisation_;
   PeakSupply supply_;
   PeakSources sources_;
-  DeviceArray<double> photons_, derivatives_;
+  ShoeboxImage image_;
+  DeviceArray<double> photons_, derivatives_; ///< on the host, those of the image
   SpotLists spots_;
   TileLists tiles_;
   DeviceArray<PeakDirection> directions_;
   DeviceArray<std::int64_t> first_contribution_;
   DeviceArray<DeviceContribution> contributions_;
-  std::vector<Contribution> found_;
 };
+
+/// Zeros on the device: on the host, the image's own memory.
+DeviceArray<double> zeros_for(std::vector<double>& of_image, std::size_t size) {
+  of_image.resize(size);
+  start_device();
+  if constexpr (on_host) return DeviceArray<double>(of_image.data(), size);
+  DeviceArray<double> zeros = device_array<double>(size);
+  Kokkos::deep_copy(zeros, 0.0);
+  return zeros;
+}
 
 std::vector<ShotChannels> list_channels(std::span<const ShoeboxShot> shots) {
   std::vector<ShotChannels> channels;
@@ -187,10 +197,8 @@ ShoeboxRun::ShoeboxRun(const models::Detector& detector, const models::Beam& bea
     , supply_(list_lattices(shots), list_channels(shots), reflections.state(),
               -2 * std::log(options.tail))
     , sources_(supply_.sources())
-    , photons_(device_array<double>(windows_.pixels))
-    , derivatives_(device_array<double>(windows_.pixels * parameter_count_)) {
-  Kokkos::deep_copy(photons_, 0.0);
-  Kokkos::deep_copy(derivatives_, 0.0);
+    , photons_(zeros_for(image_.photons, windows_.pixels))
+    , derivatives_(zeros_for(image_.derivatives, windows_.pixels * parameter_count_)) {
   set_windows(windows_.set, sources_);
   sources_.tail = options.tail;
   sources_.floor = 0;
@@ -200,13 +208,13 @@ ShoeboxImage ShoeboxRun::finish() {
   const std::int64_t some = jobs_per_launch(parameter_count_);
   for (std::int64_t begin = 0; begin < supply_.jobs(); begin += some)
     model_peaks(begin, std::min(supply_.jobs(), begin + some));
-  ShoeboxImage image;
-  image.photons.resize(photons_.extent(0));
-  image.derivatives.resize(derivatives_.extent(0));
-  to_host(photons_, std::span(image.photons));
-  to_host(derivatives_, std::span(image.derivatives));
-  image.contributions = std::move(found_);
-  return image;
+  if constexpr (on_host) {
+    Kokkos::fence();
+  } else {
+    to_host(photons_, std::span(image_.photons));
+    to_host(derivatives_, std::span(image_.derivatives));
+  }
+  return std::move(image_);
 }
 
 void ShoeboxRun::model_peaks(std::int64_t begin, std::int64_t end) {
@@ -245,10 +253,50 @@ ShoeboxInput ShoeboxRun::input() const {
 void ShoeboxRun::add_contributions(std::size_t count) {
   std::vector<DeviceContribution> added(count);
   to_host(contributions_, std::span(added));
-  for (const DeviceContribution& c : added) found_.push_back({c.pixel, c.reflection, c.photons});
+  for (const DeviceContribution& c : added)
+    image_.contributions.push_back({c.pixel, c.reflection, c.photons});
+}
+
+/// All panels of a detector as windows.
+WindowSet whole_panels(const std::vector<PanelCone>& panels) {
+  std::vector<Window> windows;
+  std::vector<std::int32_t> first_window;
+  for (std::size_t p = 0; p < panels.size(); ++p) {
+    first_window.push_back(static_cast<std::int32_t>(p));
+    Window window;
+    window.panel = static_cast<std::int32_t>(p);
+    window.box = {0, panels[p].grid.width, 0, panels[p].grid.height};
+    windows.push_back(window);
+  }
+  first_window.push_back(static_cast<std::int32_t>(panels.size()));
+  return make_window_set(panels, windows, first_window);
 }
 
 } // namespace
+
+std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const ShoeboxShot& shot,
+                                   const DeviceReflections& reflections, double tail) {
+  const std::span<const ShoeboxShot> shots(&shot, 1);
+  const PeakSupply supply(list_lattices(shots), list_channels(shots), reflections.state(),
+                          -2 * std::log(tail));
+  const WindowSet panels = whole_panels(make_panel_cones(detector, 1));
+  PeakSources sources = supply.sources();
+  set_windows(panels, sources);
+  sources.tail = tail;
+  sources.floor = 0;
+  SpotLists spots;
+  find_spots(sources, 0, supply.jobs(), supply.channels(), spots);
+  std::vector<SpotPeak> peaks(static_cast<std::size_t>(spots.peak_count));
+  std::vector<SpotPlace> places(static_cast<std::size_t>(spots.place_count));
+  to_host(spots.peaks, std::span(peaks));
+  to_host(spots.places, std::span(places));
+  std::vector<LitBox> boxes;
+  for (const SpotPlace& place : places)
+    boxes.push_back(
+        {static_cast<std::uint32_t>(peaks[static_cast<std::size_t>(place.peak)].reflection),
+         {place.window, place.box.x0, place.box.x1, place.box.y0, place.box.y1}});
+  return boxes;
+}
 
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              std::span<const ShoeboxShot> shots,

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace kilobragg::pixelrefinement {
 namespace {
@@ -68,19 +69,19 @@ public:
         {segments, static_cast<std::int64_t>(columns_.blocks.size()), lattices_});
     columns_.rejected.push_back(0);
     for (const StreamSegment& s : shot.segments) add_segment(shot, s);
-    add_shared(shot, false, segments);
-    add_shared(shot, true, segments);
+    add_shared(shot, segments);
     lattices_ += shot.lattices;
     ++shot_;
   }
   void close() {
     columns_.shots.push_back({static_cast<std::int64_t>(columns_.segments.size()),
                               static_cast<std::int64_t>(columns_.blocks.size()), lattices_});
-    columns_.first_part.push_back(static_cast<std::int64_t>(columns_.parts.size()));
     // What eight lanes may read beyond the end.
-    for (auto* column : {&columns_.kernel, &columns_.value, &columns_.background,
-                         &columns_.shared_value, &columns_.shared_readout})
+    for (auto* column :
+         {&columns_.kernel, &columns_.value, &columns_.background, &columns_.shared_value,
+          &columns_.shared_background, &columns_.shared_readout, &columns_.part_kernel})
       column->resize(column->size() + 8);
+    columns_.part_segment.resize(columns_.part_segment.size() + 8);
     if (readout_of_each_) columns_.readout.resize(columns_.readout.size() + 8);
   }
 
@@ -123,23 +124,62 @@ private:
     return constant_of(likelihood, value);
   }
 
-  void add_shared(const ShotStream& shot, bool left_out, std::int64_t first_segment) {
-    int room = 0;
+  struct Shared {
+    const SharedPixel* pixel;
+    std::span<const SharedPart> parts;
+    bool left_out;
+    auto kind() const { return std::pair(left_out, parts.size()); }
+  };
+
+  /// Those that count, the same kind together.
+  std::vector<Shared> sort_shared(const ShotStream& shot) {
+    std::vector<Shared> sorted;
     for (const SharedPixel& pixel : shot.shared) {
       const std::span parts(shot.parts.data() + pixel.first, static_cast<std::size_t>(pixel.count));
-      if (is_left_out(shot, pixel, parts) != left_out) continue;
-      if (!counts(pixel, parts)) {
+      if (counts(pixel, parts))
+        sorted.push_back({&pixel, parts, is_left_out(shot, pixel, parts)});
+      else
         ++columns_.rejected.back();
-        continue;
-      }
-      if (room == 0) {
-        columns_.blocks.push_back({static_cast<std::int64_t>(columns_.shared_value.size()), 0,
-                                   shot_, static_cast<std::uint8_t>(left_out), 0});
-        room = shared_block;
-      }
-      --room;
-      add_shared_pixel(pixel, parts, first_segment);
     }
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const Shared& a, const Shared& b) { return a.kind() < b.kind(); });
+    return sorted;
+  }
+
+  void add_shared(const ShotStream& shot, std::int64_t first_segment) {
+    const auto sorted = sort_shared(shot);
+    for (std::size_t begin = 0, end = 0; begin < sorted.size(); begin = end) {
+      while (end < sorted.size() && end - begin < std::size_t{shared_block} &&
+             sorted[end].kind() == sorted[begin].kind())
+        ++end;
+      add_block(std::span(sorted).subspan(begin, end - begin), first_segment);
+    }
+  }
+
+  void add_block(std::span<const Shared> pixels, std::int64_t first_segment) {
+    SharedBlock block;
+    block.first = static_cast<std::int64_t>(columns_.shared_value.size());
+    block.first_part = static_cast<std::int64_t>(columns_.part_segment.size());
+    block.count = static_cast<std::int32_t>(pixels.size());
+    block.parts = static_cast<std::int32_t>(pixels[0].parts.size());
+    block.shot = shot_;
+    block.left_out = pixels[0].left_out;
+    for (const Shared& shared : pixels) {
+      const float value = counted(likelihood_, false, shared.pixel->value);
+      columns_.shared_value.push_back(value);
+      columns_.shared_background.push_back(shared.pixel->background);
+      columns_.shared_readout.push_back(shared.pixel->readout);
+      columns_.block_of.push_back(static_cast<std::int32_t>(columns_.blocks.size()));
+      block.constant += constant_of(likelihood_, value);
+    }
+    for (std::size_t j = 0; j < pixels[0].parts.size(); ++j)
+      for (const Shared& shared : pixels) {
+        const auto segment = static_cast<std::size_t>(first_segment + shared.parts[j].segment);
+        columns_.part_segment.push_back(static_cast<std::int32_t>(segment));
+        columns_.part_kernel.push_back(shared.parts[j].kernel);
+        ++columns_.segments[segment].parts;
+      }
+    columns_.blocks.push_back(block);
   }
 
   static bool is_left_out(const ShotStream& shot, const SharedPixel& pixel,
@@ -159,22 +199,6 @@ private:
            most > 0;
   }
 
-  void add_shared_pixel(const SharedPixel& pixel, std::span<const SharedPart> parts,
-                        std::int64_t first_segment) {
-    const float value = counted(likelihood_, false, pixel.value);
-    columns_.shared_value.push_back(value);
-    columns_.shared_background.push_back(pixel.background);
-    columns_.shared_readout.push_back(pixel.readout);
-    columns_.first_part.push_back(static_cast<std::int64_t>(columns_.parts.size()));
-    for (const SharedPart& part : parts) {
-      const auto segment = static_cast<std::size_t>(first_segment + part.segment);
-      columns_.parts.push_back({static_cast<std::int32_t>(segment), part.kernel});
-      ++columns_.segments[segment].parts;
-    }
-    columns_.blocks.back().constant += constant_of(likelihood_, value);
-    ++columns_.blocks.back().count;
-  }
-
   FactorColumns& columns_;
   Likelihood likelihood_;
   bool readout_of_each_;
@@ -191,14 +215,17 @@ void list_segment_parts(FactorColumns& columns) {
     next.push_back(first);
     first += s.parts;
   }
-  columns.segment_parts.resize(columns.parts.size());
-  for (std::size_t pixel = 0; pixel + 1 < columns.first_part.size(); ++pixel)
-    for (auto i = static_cast<std::size_t>(columns.first_part[pixel]);
-         i < static_cast<std::size_t>(columns.first_part[pixel + 1]); ++i) {
-      const PartOfPixel& part = columns.parts[i];
-      const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(part.segment)]++);
-      columns.segment_parts[at] = {static_cast<std::int32_t>(pixel), part.kernel};
-    }
+  columns.pixel_of_part.resize(static_cast<std::size_t>(first) + 8); // as other columns
+  columns.kernel_of_part.resize(static_cast<std::size_t>(first) + 8);
+  for (const SharedBlock& block : columns.blocks)
+    for (std::int64_t pixel = block.first; pixel < block.first + block.count; ++pixel)
+      for (int j = 0; j < block.parts; ++j) {
+        const auto part = static_cast<std::size_t>(block.part(pixel, j));
+        const auto segment = static_cast<std::size_t>(columns.part_segment[part]);
+        const auto at = static_cast<std::size_t>(next[segment]++);
+        columns.pixel_of_part[at] = static_cast<std::int32_t>(pixel);
+        columns.kernel_of_part[at] = columns.part_kernel[part];
+      }
 }
 
 void list_by_unknown(FactorColumns& columns, std::size_t unknowns) {
@@ -235,7 +262,8 @@ FactorColumns make_factor_columns(std::span<const ShotStream> shots, std::size_t
                 "{} segments and {} shared pixels on one rank are more than 2^31 use more ranks?",
                 segments, shared);
   columns.segments.reserve(segments);
-  columns.parts.reserve(parts);
+  columns.part_segment.reserve(parts + 8);
+  columns.part_kernel.reserve(parts + 8);
   for (auto* column : {&columns.kernel, &columns.value, &columns.background})
     column->reserve(pixels + 8);
   if (readout_of_each) columns.readout.reserve(pixels + 8);

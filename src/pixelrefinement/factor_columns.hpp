@@ -15,9 +15,11 @@ struct FactorColumns {
   std::vector<float> kernel, value, background;
   std::vector<float> readout; ///< empty where no shot has one for each pixel
   std::vector<float> shared_value, shared_background, shared_readout;
-  std::vector<std::int64_t> first_part;
-  std::vector<PartOfPixel> parts;
-  std::vector<PartOfSegment> segment_parts;
+  std::vector<std::int32_t> block_of; ///< of each shared pixel
+  std::vector<std::int32_t> part_segment;
+  std::vector<float> part_kernel;
+  std::vector<std::int32_t> pixel_of_part;
+  std::vector<float> kernel_of_part;
   std::vector<SharedBlock> blocks;
   std::vector<ShotRange> shots;            ///< one more than shots
   std::vector<std::int64_t> first_segment; ///< of each unknown in `by_unknown`, and their number

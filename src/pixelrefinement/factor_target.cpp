@@ -17,13 +17,11 @@ namespace {
 struct DeviceColumns {
   DeviceArray<FactorSegment> segments;
   DeviceArray<float> kernel, value, background, readout;
-  DeviceArray<float> shared_value, shared_background, shared_readout;
-  DeviceArray<std::int64_t> first_part, first_segment;
-  DeviceArray<PartOfPixel> parts;
-  DeviceArray<PartOfSegment> segment_parts;
+  DeviceArray<float> shared_value, shared_background, shared_readout, part_kernel, kernel_of_part;
+  DeviceArray<std::int64_t> first_segment;
   DeviceArray<SharedBlock> blocks;
   DeviceArray<ShotRange> shots;
-  DeviceArray<std::int32_t> by_unknown;
+  DeviceArray<std::int32_t> by_unknown, block_of, part_segment, pixel_of_part;
 
   explicit DeviceColumns(const FactorColumns& c)
       : segments(to_device(c.segments))
@@ -34,13 +32,15 @@ struct DeviceColumns {
       , shared_value(to_device(c.shared_value))
       , shared_background(to_device(c.shared_background))
       , shared_readout(to_device(c.shared_readout))
-      , first_part(to_device(c.first_part))
+      , part_kernel(to_device(c.part_kernel))
+      , kernel_of_part(to_device(c.kernel_of_part))
       , first_segment(to_device(c.first_segment))
-      , parts(to_device(c.parts))
-      , segment_parts(to_device(c.segment_parts))
       , blocks(to_device(c.blocks))
       , shots(to_device(c.shots))
-      , by_unknown(to_device(c.by_unknown)) {}
+      , by_unknown(to_device(c.by_unknown))
+      , block_of(to_device(c.block_of))
+      , part_segment(to_device(c.part_segment))
+      , pixel_of_part(to_device(c.pixel_of_part)) {}
 
   FactorArrays arrays() const {
     FactorArrays in;
@@ -50,11 +50,15 @@ struct DeviceColumns {
     in.segment_count = static_cast<std::int64_t>(segments.extent(0));
     in.shared_value = shared_value.data(), in.shared_background = shared_background.data();
     in.shared_readout = shared_readout.data();
-    in.first_part = first_part.data();
-    in.parts = parts.data();
-    in.segment_parts = segment_parts.data();
+    in.block_of = block_of.data();
+    in.part_segment = part_segment.data();
+    in.part_kernel = part_kernel.data();
+    in.pixel_of_part = pixel_of_part.data();
+    in.kernel_of_part = kernel_of_part.data();
     in.blocks = blocks.data();
     in.block_count = static_cast<std::int64_t>(blocks.extent(0));
+    in.shots = shots.data();
+    in.shot_count = static_cast<std::int64_t>(shots.extent(0)) - 1;
     return in;
   }
 };
@@ -66,7 +70,7 @@ struct DeviceRows {
 
   FactorRows prepare(const DeviceColumns& columns, PixelSum wanted) {
     const std::size_t segments = columns.segments.extent(0), blocks = columns.blocks.extent(0),
-                      shared = columns.shared_value.extent(0);
+                      shared = columns.block_of.extent(0);
     for (auto* array : {&c, &f, &slope}) grow(*array, segments);
     grow(block_f, blocks);
     grow(shared_slope, shared);
@@ -195,11 +199,8 @@ void FactorTarget::State::count_pixels() {
     if (!is_on(block.shot)) continue;
     (block.left_out != 0 ? counts.left_out : counts.pixels) += block.count;
     if (block.left_out != 0) continue;
-    const auto begin = static_cast<std::size_t>(block.first);
-    const auto end = begin + static_cast<std::size_t>(block.count);
-    for (std::int64_t i = host.first_part[begin]; i < host.first_part[end]; ++i) {
-      const auto segment =
-          static_cast<std::size_t>(host.parts[static_cast<std::size_t>(i)].segment);
+    for (std::int64_t i = block.first_part; i < block.first_part + block.count * block.parts; ++i) {
+      const auto segment = static_cast<std::size_t>(host.part_segment[static_cast<std::size_t>(i)]);
       ++counts.pixels_of[static_cast<std::size_t>(host.segments[segment].unknown)];
     }
   }
@@ -224,13 +225,7 @@ FactorArrays FactorTarget::State::prepare(std::span<const double> at, bool all_s
 ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorRows& out,
                                            bool residual) {
   grow(shot_sums, shots);
-  return {in,
-          out,
-          columns.shots.data(),
-          f_range,
-          0.5 * unknown_range.largest,
-          residual,
-          shot_sums.data()};
+  return {in, out, f_range, 0.5 * unknown_range.largest, residual, shot_sums.data()};
 }
 
 void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* of_scale,
@@ -238,8 +233,7 @@ void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* o
                                          std::span<double> variables) {
   grow(scale_sums, lattices);
   grow(b_sums, shots);
-  sum_scales(in, columns.shots.data(), static_cast<std::int64_t>(shots), of_scale, of_b, weigh,
-             scale_sums.data(), b_sums.data());
+  sum_scales(in, of_scale, of_b, weigh, scale_sums.data(), b_sums.data());
   const auto scale = variables.subspan(unknowns, lattices),
              b = variables.subspan(unknowns + lattices, shots);
   if (params.scale_free && lattices > 0) to_host(scale_sums, scale);
@@ -298,7 +292,7 @@ FactorValue FactorTarget::evaluate(std::span<const double> x) {
   const FactorArrays in = s.prepare(x, false);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Fit);
   stream<PixelSum::Fit>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, false), static_cast<std::int64_t>(s.shots));
+  sum_shots(s.shot_work(in, out, false));
 
   FactorValue result;
   result.range = s.f_range;
@@ -362,7 +356,7 @@ std::vector<ShotAgreement> FactorTarget::agreement(std::span<const double> x) {
   const FactorArrays in = s.prepare(x, true);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Residual);
   stream<PixelSum::Residual>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, true), static_cast<std::int64_t>(s.shots));
+  sum_shots(s.shot_work(in, out, true));
   std::vector<ShotAgreement> result;
   for (const ShotSum& sum : fetch(s.shot_sums, s.shots)) {
     const double f = sum.bad > 0 ? std::numeric_limits<double>::infinity() : sum.f.value(s.f_range);

@@ -12,14 +12,16 @@ namespace kilobragg::pixelrefinement {
 
 diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
                                        const FirstLatticeParams& params) {
-  constexpr double least_cells = 5, least_spread_deg = 0.01, usual_size = 1000;
+  // Peaks that are too wide at first find their spots and become narrower; those narrower than the
+  // errors of the orientation find nothing, and fitted domain sizes can be anything above.
+  constexpr double least_cells = 5, most_cells = 20, least_spread_deg = 0.01, usual_size = 1000;
   diffraction::ShotLattice lattice;
   lattice.crystal = crystal;
   const double edge = std::cbrt(crystal.unit_cell().volume());
   const models::Mosaicity mosaicity =
       crystal.mosaicity.value_or(models::Mosaicity{.domain_size_angstrom = usual_size});
-  const double cells =
-      params.cells.value_or(std::max(least_cells, mosaicity.domain_size_angstrom / edge));
+  const double cells = params.cells.value_or(
+      std::clamp(mosaicity.domain_size_angstrom / edge, least_cells, most_cells));
   const double spread =
       params.spread_deg.value_or(std::max(least_spread_deg, mosaicity.half_mosaicity_deg)) *
       core::degree;

@@ -42,6 +42,20 @@ Windows make_windows(const ShotPixels& pixels) {
   return windows;
 }
 
+/// Adds up parts of one row in one pixel and lattice; they come sorted.
+void join_equal_parts(std::vector<Part>& parts) {
+  std::size_t out = 0;
+  for (const Part& part : parts) {
+    Part* last = out > 0 ? &parts[out - 1] : nullptr;
+    if (last != nullptr && last->pixel == part.pixel && last->unknown == part.unknown &&
+        last->lattice == part.lattice)
+      last->kernel += part.kernel;
+    else
+      parts[out++] = part;
+  }
+  parts.resize(out);
+}
+
 /// Parts of all lattices, sorted by pixel; those of one row in one pixel and lattice are added up.
 std::vector<Part> list_parts(const ShotModel& shot, const Windows& windows,
                              const ShotReflections& near, const StreamParams& params) {
@@ -62,24 +76,14 @@ std::vector<Part> list_parts(const ShotModel& shot, const Windows& windows,
         detector, shot.beam, one, reflections,
         {.oversample = params.oversample, .tail = params.tail, .contributions = true});
     for (const diffraction::Contribution& c : image.contributions)
-      if (const std::uint32_t pixel = windows.pixel[c.pixel]; pixel != no_pixel)
+      if (const std::uint32_t pixel = windows.pixel[c.pixel]; pixel != no_pixel && c.photons > 0)
         parts.push_back({pixel, near.row[c.reflection], static_cast<std::int32_t>(l),
                          near.inv_d2[c.reflection], double(c.photons)});
   }
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return std::tie(a.pixel, a.unknown, a.lattice) < std::tie(b.pixel, b.unknown, b.lattice);
   });
-  std::size_t out = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const bool same = out > 0 && parts[out - 1].pixel == parts[i].pixel &&
-                      parts[out - 1].unknown == parts[i].unknown &&
-                      parts[out - 1].lattice == parts[i].lattice;
-    if (same)
-      parts[out - 1].kernel += parts[i].kernel;
-    else
-      parts[out++] = parts[i];
-  }
-  parts.resize(out);
+  join_equal_parts(parts);
   return parts;
 }
 
@@ -117,18 +121,11 @@ SegmentKey key_of(const Part& part, const Windows& windows) {
   return {part.unknown, part.lattice, windows.left_out[part.pixel]};
 }
 
-} // namespace
-
-ShotStream make_stream(const ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
-                       const FactorSphere& sphere, const std::vector<double>& f_squared,
-                       const StreamParams& params) {
-  const Windows windows = make_windows(pixels);
-  const ShotReflections near = reflections_near(shot, sphere, 0);
-  ShotStream stream;
-  if (windows.boxes.empty() || near.size() == 0) return stream;
-  std::vector<Part> parts = list_parts(shot, windows, near, params);
+/// Pixels that the parts say something of, in order.
+std::vector<LitPixel> list_lit_pixels(std::vector<Part>& parts, const ShotPixels& pixels,
+                                      const FactorTable& table,
+                                      const std::vector<double>& f_squared, double negligible) {
   std::vector<LitPixel> lit;
-  std::vector<std::pair<SegmentKey, float>> segments;
   for (std::size_t begin = 0, end; begin < parts.size(); begin = end) {
     for (end = begin; end < parts.size() && parts[end].pixel == parts[begin].pixel;) ++end;
     const std::uint32_t pixel = parts[begin].pixel;
@@ -136,56 +133,99 @@ ShotStream make_stream(const ShotModel& shot, const ShotPixels& pixels, const Fa
                  background = double(pixels.background[pixel]);
     const auto [count, rest] =
         split_parts(std::span(parts).subspan(begin, end - begin), background + noise * noise, table,
-                    f_squared, params.negligible);
-    if (count == 0) continue;
-    lit.push_back({pixel, background + rest, begin, count});
-    for (std::size_t i = begin; i < begin + count; ++i)
-      segments.emplace_back(key_of(parts[i], windows), parts[i].inv_d2);
+                    f_squared, negligible);
+    if (count > 0) lit.push_back({pixel, background + rest, begin, count});
   }
-  std::sort(segments.begin(), segments.end());
-  segments.erase(std::unique(segments.begin(), segments.end(),
-                             [](const auto& a, const auto& b) { return a.first == b.first; }),
-                 segments.end());
-  const auto segment_of = [&](const Part& part) {
-    const auto at =
-        std::lower_bound(segments.begin(), segments.end(), key_of(part, windows),
-                         [](const auto& s, const SegmentKey& key) { return s.first < key; });
-    return static_cast<std::size_t>(at - segments.begin());
-  };
-  for (const auto& [key, inv_d2] : segments)
-    stream.segments.push_back({key.unknown, key.lattice, inv_d2, 0, 0, key.left_out});
-  // Single pixels are counted, numbered by segment, then filled in.
-  for (const LitPixel& l : lit)
-    if (l.count == 1) ++stream.segments[segment_of(parts[l.first])].count;
-  std::vector<std::size_t> next;
-  std::size_t singles = 0;
+  return lit;
+}
+
+/// Parts that matter, their pixels, and the number of each part's segment.
+struct Listing {
+  std::vector<Part> parts;
+  std::vector<LitPixel> lit;
+  std::vector<std::int32_t> segment; ///< of parts that matter
+};
+
+/// Makes the segments, without pixels, and numbers the parts.
+void add_segments(Listing& listing, const Windows& windows, ShotStream& stream) {
+  std::vector<std::pair<SegmentKey, std::size_t>> keys;
+  for (const LitPixel& l : listing.lit)
+    for (std::size_t i = l.first; i < l.first + l.count; ++i)
+      keys.emplace_back(key_of(listing.parts[i], windows), i);
+  std::sort(keys.begin(), keys.end());
+  listing.segment.resize(listing.parts.size());
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    const auto& [key, part] = keys[k];
+    if (k == 0 || keys[k - 1].first != key)
+      stream.segments.push_back(
+          {key.unknown, key.lattice, listing.parts[part].inv_d2, 0, 0, key.left_out});
+    listing.segment[part] = static_cast<std::int32_t>(stream.segments.size()) - 1;
+  }
+}
+
+/// Counts the pixels that segments light alone, and makes room for them.
+void place_segments(const Listing& listing, ShotStream& stream) {
+  for (const LitPixel& l : listing.lit)
+    if (l.count == 1) ++stream.segments[static_cast<std::size_t>(listing.segment[l.first])].count;
+  std::int64_t singles = 0;
   for (StreamSegment& s : stream.segments) {
-    s.first = static_cast<std::int64_t>(singles);
-    next.push_back(singles);
-    singles += static_cast<std::size_t>(s.count);
+    s.first = singles;
+    singles += s.count;
   }
-  const bool noisy = pixels.readout.size() > 1 || pixels.readout_of(0) > 0;
-  stream.kernel.resize(singles);
-  stream.value.resize(singles);
-  stream.background.resize(singles);
-  if (noisy) stream.readout.resize(singles);
-  for (const LitPixel& l : lit) {
+  const auto size = static_cast<std::size_t>(singles);
+  stream.kernel.resize(size);
+  stream.value.resize(size);
+  stream.background.resize(size);
+}
+
+void add_shared_pixel(const Listing& listing, const LitPixel& l, const ShotPixels& pixels,
+                      bool left_out, ShotStream& stream) {
+  stream.shared.push_back({pixels.value[l.pixel], static_cast<float>(l.background),
+                           pixels.readout_of(l.pixel),
+                           static_cast<std::int32_t>(stream.parts.size()),
+                           static_cast<std::int32_t>(l.count), left_out});
+  for (std::size_t i = l.first; i < l.first + l.count; ++i)
+    stream.parts.push_back({listing.segment[i], static_cast<float>(listing.parts[i].kernel)});
+}
+
+void fill_pixels(const Listing& listing, const ShotPixels& pixels, const Windows& windows,
+                 ShotStream& stream) {
+  const bool noise_by_pixel = pixels.readout.size() > 1;
+  if (noise_by_pixel)
+    stream.readout.resize(stream.kernel.size());
+  else
+    stream.readout = pixels.readout;
+  std::vector<std::size_t> next;
+  for (const StreamSegment& s : stream.segments) next.push_back(static_cast<std::size_t>(s.first));
+  for (const LitPixel& l : listing.lit) {
     if (l.count > 1) {
-      stream.shared.push_back({pixels.value[l.pixel], static_cast<float>(l.background),
-                               pixels.readout_of(l.pixel),
-                               static_cast<std::int32_t>(stream.parts.size()),
-                               static_cast<std::int32_t>(l.count), windows.left_out[l.pixel]});
-      for (std::size_t i = l.first; i < l.first + l.count; ++i)
-        stream.parts.push_back(
-            {static_cast<std::int32_t>(segment_of(parts[i])), static_cast<float>(parts[i].kernel)});
+      add_shared_pixel(listing, l, pixels, windows.left_out[l.pixel], stream);
       continue;
     }
-    const std::size_t at = next[segment_of(parts[l.first])]++;
-    stream.kernel[at] = static_cast<float>(parts[l.first].kernel);
+    const std::size_t at = next[static_cast<std::size_t>(listing.segment[l.first])]++;
+    stream.kernel[at] = static_cast<float>(listing.parts[l.first].kernel);
     stream.value[at] = pixels.value[l.pixel];
     stream.background[at] = static_cast<float>(l.background);
-    if (noisy) stream.readout[at] = pixels.readout_of(l.pixel);
+    if (noise_by_pixel) stream.readout[at] = pixels.readout_of(l.pixel);
   }
+}
+
+} // namespace
+
+ShotStream make_stream(const ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
+                       const FactorSphere& sphere, const std::vector<double>& f_squared,
+                       const StreamParams& params) {
+  ShotStream stream;
+  stream.lattices = static_cast<std::int32_t>(shot.lattices.size());
+  const Windows windows = make_windows(pixels);
+  const ShotReflections near = reflections_near(shot, sphere, 0);
+  if (windows.boxes.empty() || near.size() == 0) return stream;
+  Listing listing;
+  listing.parts = list_parts(shot, windows, near, params);
+  listing.lit = list_lit_pixels(listing.parts, pixels, table, f_squared, params.negligible);
+  add_segments(listing, windows, stream);
+  place_segments(listing, stream);
+  fill_pixels(listing, pixels, windows, stream);
   return stream;
 }
 

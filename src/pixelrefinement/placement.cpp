@@ -128,23 +128,30 @@ std::vector<int> place_shots(std::span<const ShotLoad> shots, int ranks) {
   return placed;
 }
 
-std::vector<ShotRecord> distribute_shots(const parallel::Communicator& communicator,
-                                         std::vector<ShotRecord> shots) {
-  const AllLoads all = gather_loads(communicator, shots);
-  const std::vector<int> placed = place_shots(all.loads, communicator.size());
-  const auto here =
-      std::span(placed).subspan(all.begin[std::size_t(communicator.rank())], shots.size());
+std::vector<ShotRecord> send_shots(const parallel::Communicator& communicator,
+                                   std::vector<ShotRecord> shots,
+                                   std::span<const int> destinations) {
   DetectorPool pool;
   std::vector<ShotRecord> mine;
   std::vector<std::vector<char>> outgoing;
   parallel::together(communicator, 1, [&] {
-    outgoing = pack_parcels(std::move(shots), here, communicator, pool, mine);
+    outgoing = pack_parcels(std::move(shots), destinations, communicator, pool, mine);
   });
   const auto in = parallel::exchange(communicator, std::move(outgoing));
   parallel::together(communicator, 1, [&] {
     for (std::size_t r = 0; r + 1 < in.begin.size(); ++r)
       Parcel::open({in.records.data() + in.begin[r], in.begin[r + 1] - in.begin[r]}, pool, mine);
   });
+  return mine;
+}
+
+std::vector<ShotRecord> distribute_shots(const parallel::Communicator& communicator,
+                                         std::vector<ShotRecord> shots) {
+  const AllLoads all = gather_loads(communicator, shots);
+  const std::vector<int> placed = place_shots(all.loads, communicator.size());
+  const auto here =
+      std::span(placed).subspan(all.begin[std::size_t(communicator.rank())], shots.size());
+  std::vector<ShotRecord> mine = send_shots(communicator, std::move(shots), here);
   std::sort(mine.begin(), mine.end(), [](const ShotRecord& a, const ShotRecord& b) {
     return a.model.identifier < b.model.identifier;
   });

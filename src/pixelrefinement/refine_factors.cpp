@@ -1,6 +1,7 @@
 // Stage 2: priors on top of the likelihood, L-BFGS over ranks, checkpoints.
 #include "kilobragg/pixelrefinement/refine_factors.hpp"
 
+#include "kilobragg/core/byte_stream.hpp"
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/parallel/exact_sum.hpp"
 #include "kilobragg/pixelrefinement/checkpoint.hpp"
@@ -178,6 +179,22 @@ double mean_shift(SpreadVectors& vectors, const std::vector<double>& gradient,
   return std::sqrt(sum[0] / double(vectors.variables()));
 }
 
+/// What a checkpoint keeps for the tables beside the state of the minimiser.
+std::string pack_history(const FactorRefinement& result) {
+  core::ByteWriter out;
+  out.put(result.pixels);
+  out.put(result.left_out_pixels);
+  for (const FactorIteration& line : result.iterations) out.put(line);
+  return out.take();
+}
+
+void take_history(std::string_view bytes, FactorRefinement& result) {
+  core::ByteReader in(bytes);
+  result.pixels = in.get<std::int64_t>();
+  result.left_out_pixels = in.get<std::int64_t>();
+  while (!in.at_end()) result.iterations.push_back(in.get<FactorIteration>());
+}
+
 CheckpointProblem problem_of(const std::vector<HeldShot>& held, const Stage2Params& params) {
   CheckpointProblem problem;
   problem.digest = params.digest;
@@ -230,14 +247,23 @@ FactorRefinement refine_factors(const parallel::Communicator& communicator, Fact
   Objective::Point point = objective.set_origin(x);
   SpreadLbfgsState state = start_lbfgs(vectors, x, information);
   const CheckpointProblem problem = problem_of(held, params);
-  if (params.resume && !params.checkpoint.empty() && std::filesystem::exists(params.checkpoint))
-    state = read_checkpoint(params.checkpoint, vectors, problem).state;
+  // One rank looks: a file system may show a file to some before others.
+  const bool resumed = communicator.any(communicator.is_root() && params.resume &&
+                                        std::filesystem::exists(params.checkpoint));
+  if (resumed) {
+    Checkpoint checkpoint = read_checkpoint(params.checkpoint, vectors, problem);
+    // The others have the first rank's, as all lines are the same everywhere.
+    communicator.broadcast(checkpoint.caller);
+    state = std::move(checkpoint.state);
+    take_history(checkpoint.caller, result);
+  }
   const auto save = [&] {
     if (!params.checkpoint.empty())
-      write_checkpoint(params.checkpoint, vectors, problem, state, {});
+      write_checkpoint(params.checkpoint, vectors, problem, state, pack_history(result));
   };
   double shift = 0;
-  int last_saved = state.iterations, last_listed = -1;
+  int last_saved = state.iterations,
+      last_listed = result.iterations.empty() ? -1 : result.iterations.back().iteration;
   result.end = FactorEnd::Limit;
   while (state.status == LbfgsStatus::Evaluate) {
     if (stop()) {

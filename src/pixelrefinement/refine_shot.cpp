@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace kilobragg::pixelrefinement {
@@ -51,13 +52,6 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// How far pixels are from the model, in standard deviations.
-struct Residuals {
-  double sum = 0; ///< of squares
-  std::size_t count = 0;
-  double deviation() const { return count == 0 ? 0 : std::sqrt(sum / double(count)); }
-};
-
 /// Calls visit(box, pixel, z) for each pixel that counts.
 template <typename Visit>
 void for_each_z(const ShotPixels& pixels, const std::vector<double>& bragg, const Visit& visit) {
@@ -73,13 +67,41 @@ void for_each_z(const ShotPixels& pixels, const std::vector<double>& bragg, cons
   }
 }
 
-Residuals residuals(const ShotPixels& pixels, const std::vector<double>& bragg) {
-  Residuals r;
-  for_each_z(pixels, bragg, [&](std::size_t, std::size_t, double z) {
-    r.sum += z * z;
-    ++r.count;
+/// z^2 of each pixel that counts.
+std::vector<double> squares(const ShotPixels& pixels, const std::vector<double>& bragg) {
+  std::vector<double> z2;
+  for_each_z(pixels, bragg, [&](std::size_t, std::size_t, double z) { z2.push_back(z * z); });
+  return z2;
+}
+
+double root_mean(const std::vector<double>& z2) {
+  return z2.empty() ? 0 : std::sqrt(std::accumulate(z2.begin(), z2.end(), 0.0) / double(z2.size()));
+}
+
+bool all_finite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
+}
+
+/// The same without the worst thousandth, which a few bad pixels may be: a wrong model is wrong in more.
+double typical_deviation(std::vector<double> z2) {
+  const auto kept = static_cast<std::ptrdiff_t>(z2.size() - (z2.size() + 999) / 1000);
+  std::nth_element(z2.begin(), z2.begin() + kept, z2.end());
+  z2.resize(static_cast<std::size_t>(kept));
+  return root_mean(z2);
+}
+
+/// Marks pixels that outshine whatever the model has to offer anywhere: before a model is refined it may
+/// miss spots, so that only they are surely bad. `bragg` with all t = 0.
+std::size_t drop_impossible(ShotPixels& pixels, const std::vector<double>& bragg, double limit) {
+  constexpr double beyond = 10;
+  const double brightest = beyond * *std::max_element(bragg.begin(), bragg.end());
+  std::size_t dropped = 0;
+  for_each_z(pixels, bragg, [&](std::size_t, std::size_t i, double z) {
+    if (z < limit || double(pixels.value[i] - pixels.background[i]) < brightest) return;
+    pixels.used[i] = 0;
+    ++dropped;
   });
-  return r;
+  return dropped;
 }
 
 /// Marks pixels that lie apart from the others of their box; returns how many.
@@ -118,48 +140,66 @@ struct Descent {
   int evaluations = 0;
 };
 
-Descent descend(ShotTarget& target, const ParameterSpace& space, const Stage1Params& params,
-                int max_evaluations) {
-  const std::size_t n = space.size();
-  Descent result;
-  result.x = space.start();
-  const std::vector<double> l = cholesky(target.information(result.x), n);
+/// y = L^T (x - x0): the information in y is the unit matrix, and df/dy = L^-1 df/dx.
+std::vector<double> unwhitened(const std::vector<double>& l, const std::vector<double>& x0,
+                               std::vector<double> y) {
+  solve_backward(l, x0.size(), y);
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] += x0[i];
+  return y;
+}
+
+/// From `descent.x` on, in the metric there.
+void descend(ShotTarget& target, const Stage1Params& params, Descent& descent) {
+  const std::vector<double> x0 = descent.x;
+  const std::size_t n = x0.size();
+  const std::vector<double> l = cholesky(target.information(x0), n);
   if (l.empty()) {
-    result.state = ShotState::Singular;
-    return result;
+    descent.state = ShotState::Singular;
+    return;
   }
-  // y = L^T (x - x0): the information in y is the unit matrix, and df/dy = L^-1 df/dx.
-  const std::vector<double> x0 = result.x;
-  const auto to_x = [&](const std::vector<double>& y) {
-    std::vector<double> x = y;
-    solve_backward(l, n, x);
-    for (std::size_t i = 0; i < n; ++i) x[i] += x0[i];
-    return x;
-  };
   LbfgsParams lbfgs;
   lbfgs.gradient_tolerance = 0;
-  lbfgs.max_iterations = max_evaluations;
-  LbfgsState state = start_lbfgs(std::vector<double>(n, 0.0));
+  lbfgs.max_iterations = params.max_evaluations;
+  LbfgsState state = start_lbfgs(std::vector<double>(n, 0.0), std::vector<double>(n, 1.0));
+  // |g|^2 / 2 is what a quadratic of unit curvature could still gain.
+  const auto converged = [&] { return squared_length(state.g) < 2 * params.tolerance; };
   std::vector<double> gradient(n);
-  while (state.status == LbfgsStatus::Evaluate && state.evaluations < max_evaluations) {
-    const double f = target.evaluate(to_x(state.point), gradient);
+  while (state.status == LbfgsStatus::Evaluate && descent.evaluations < params.max_evaluations) {
+    double f = target.evaluate(unwhitened(l, x0, state.point), gradient);
+    ++descent.evaluations;
+    if (!all_finite(gradient)) f = std::numeric_limits<double>::quiet_NaN();
     if (state.evaluations == 0 && !std::isfinite(f)) {
-      result.state = ShotState::NotFinite;
-      return result;
+      descent.state = ShotState::NotFinite;
+      return;
     }
     solve_forward(l, n, gradient);
     advance_lbfgs(state, f, gradient, lbfgs);
-    // |g|^2 / 2 is what a quadratic of unit curvature could still gain.
-    if (squared_length(state.g) < 2 * params.tolerance) break;
+    if (converged()) break;
   }
-  result.x = to_x(state.x);
-  result.f = state.f;
-  result.evaluations = state.evaluations;
-  const bool converged = squared_length(state.g) < 2 * params.tolerance ||
-                         state.status == LbfgsStatus::Converged ||
-                         state.status == LbfgsStatus::Stalled;
-  result.state = converged ? ShotState::Refined : ShotState::Limit;
-  return result;
+  descent.x = unwhitened(l, x0, state.x);
+  descent.f = state.f;
+  const bool done =
+      converged() || state.status == LbfgsStatus::Converged || state.status == LbfgsStatus::Stalled;
+  descent.state = done ? ShotState::Refined : ShotState::Limit;
+}
+
+/// Descends once more in the metric of where it got to: the first one was that of a poor model.
+void descend_twice(ShotTarget& target, const Stage1Params& params, Descent& descent) {
+  descend(target, params, descent);
+  if (descent.state == ShotState::Refined && descent.evaluations > 1)
+    descend(target, params, descent);
+}
+
+/// f without any light of the crystal.
+double dark_value(const ShotPixels& pixels, const ShotTargetParams& params) {
+  double f = 0;
+  const std::vector<double> none(pixels.size(), 0.0);
+  for_each_z(pixels, none, [&](std::size_t, std::size_t i, double) {
+    f += fit_pixel(params.likelihood, double(pixels.value[i]), double(pixels.background[i]),
+                   double(pixels.readout_of(i)))
+             .value;
+  });
+  return f;
 }
 
 std::vector<RefinedParameter> list_parameters(ShotTarget& target, const ParameterSpace& space,
@@ -196,8 +236,10 @@ double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTa
   const ShotImage image = target.image(space.start());
   double seen = 0, modelled = 0;
   for_each_z(pixels, image.bragg, [&](std::size_t, std::size_t i, double) {
-    seen += double(pixels.value[i]) - double(pixels.background[i]);
-    modelled += image.bragg[i];
+    const double b = double(pixels.background[i]), noise = double(pixels.readout_of(i));
+    const double weight = image.bragg[i] / (b + noise * noise);
+    seen += weight * (double(pixels.value[i]) - b);
+    modelled += weight * image.bragg[i];
   });
   if (!(seen > 0) || !(modelled > 0)) return 0;
   for (diffraction::ShotLattice& lattice : shot.lattices) lattice.scale *= seen / modelled;
@@ -208,45 +250,54 @@ Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable&
                          const FactorSphere& sphere, const Stage1Params& params) {
   Stage1Result result;
   result.boxes = boxes_in_use(pixels);
-  if (result.boxes < static_cast<std::size_t>(params.min_boxes)) {
-    shot.state = ShotState::NoPixels;
+  const auto end_as = [&](ShotState state) {
+    shot.state = state;
     return result;
-  }
+  };
+  if (result.boxes < static_cast<std::size_t>(params.min_boxes)) return end_as(ShotState::NoPixels);
   const ParameterSpace space(shot, params.rules);
   const ShotReflections near = reflections_near(shot, sphere, params.slack);
-  {
-    ShotTarget first(space, pixels, table, near, params.target);
-    result.outliers = drop_outliers(pixels, first.image(space.start()).bragg, 2 * params.outlier_z);
-  }
-  ShotTarget target(space, pixels, table, near, params.target);
-  Descent descent = descend(target, space, params, params.max_evaluations);
-  result.evaluations = descent.evaluations;
-  result.f = descent.f;
-  shot.state = descent.state;
-  if (shot.state != ShotState::Refined && shot.state != ShotState::Limit) return result;
-  const ShotImage image = target.image(descent.x);
-  result.outliers += drop_outliers(pixels, image.bragg, params.outlier_z);
-  const Residuals free = residuals(pixels, image.bragg);
-  result.sigma_z = free.deviation();
-  result.pixels = free.count;
-  if (!std::isfinite(result.sigma_z)) {
-    shot.state = ShotState::NotFinite;
-    return result;
-  }
-  if (result.sigma_z > params.max_sigma_z) {
-    shot.state = ShotState::BadFit;
-    return result;
-  }
   ShotTargetParams exact = params.target;
   exact.free_intensities = false;
-  result.sigma_z_known =
-      residuals(pixels, ShotTarget(space, pixels, table, near, exact).image(descent.x).bragg)
-          .deviation();
-  result.parameters = list_parameters(target, space, descent.x);
-  const ShotState state = shot.state;
+  const auto known_light = [&](const std::vector<double>& x) {
+    return ShotTarget(space, pixels, table, near, exact).image(x).bragg;
+  };
+  const std::vector<double> first = known_light(space.start());
+  if (!all_finite(first) || !all_finite(squares(pixels, first)))
+    return end_as(ShotState::NotFinite);
+  result.outliers = drop_impossible(pixels, first, 2 * params.outlier_z);
+  Descent descent;
+  descent.x = space.start();
+  ShotTarget target(space, pixels, table, near, params.target);
+  descend_twice(target, params, descent);
+  result.evaluations = descent.evaluations;
+  result.f = descent.f;
+  if (descent.state != ShotState::Refined && descent.state != ShotState::Limit)
+    return end_as(descent.state);
+  const std::vector<double> bragg = target.image(descent.x).bragg, z2 = squares(pixels, bragg);
+  result.sigma_z = root_mean(z2);
+  result.pixels = z2.size();
+  if (!std::isfinite(result.sigma_z)) return end_as(ShotState::NotFinite);
+  // A model that explains less than its parameters would by chance explains nothing.
+  const bool dark = dark_value(pixels, params.target) - descent.f < double(space.size());
+  if (dark || typical_deviation(z2) > params.max_sigma_z) return end_as(ShotState::BadFit);
+  const std::size_t dropped = drop_outliers(pixels, bragg, params.outlier_z);
+  result.outliers += dropped;
+  ShotTarget last(space, pixels, table, near, params.target);
+  if (dropped > 0 && descent.evaluations < params.max_evaluations) {
+    Descent again = descent;
+    descend(last, params, again);
+    if (again.state == ShotState::Refined || again.state == ShotState::Limit) descent = again;
+  }
+  const std::vector<double> final_z2 = squares(pixels, last.image(descent.x).bragg);
+  result.f = descent.f;
+  result.evaluations = descent.evaluations;
+  result.sigma_z = root_mean(final_z2);
+  result.pixels = final_z2.size();
+  result.sigma_z_known = root_mean(squares(pixels, known_light(descent.x)));
+  result.parameters = list_parameters(last, space, descent.x);
   shot = space.model(descent.x);
-  shot.state = state;
-  return result;
+  return end_as(descent.state);
 }
 
 } // namespace kilobragg::pixelrefinement

@@ -21,7 +21,7 @@ using core::ByteWriter;
 
 static_assert(std::endian::native == std::endian::little, "shards are little-endian");
 
-constexpr std::uint32_t detector_version = 1, shot_version = 1;
+constexpr std::uint32_t detector_version = 1, shot_version = 2;
 
 enum class ValueKind : std::uint8_t { Float, WholePhotons };
 
@@ -386,6 +386,7 @@ std::string pack_shot(const ShotRecord& record, DetectorPool& pool) {
   out.put_text(pool.hash_of(record.model.detector));
   put_model(out, record.model);
   put_pixels(out, record.pixels);
+  out.put_text(record.caller);
   return out.take();
 }
 
@@ -407,6 +408,7 @@ ShotRecord unpack_shot(std::string_view bytes, const DetectorPool& pool) {
   record.model.detector = pool.at(in.get_text());
   get_model(in, record.model);
   record.pixels = get_pixels(in);
+  record.caller = in.get_text();
   check_end(in, "shot");
   return record;
 }

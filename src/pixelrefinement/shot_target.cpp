@@ -3,19 +3,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 namespace kilobragg::pixelrefinement {
 namespace {
 
-/// Slope and information with m alone: what the inner fit needs many times over.
-PixelFit slope_of(Likelihood likelihood, double d, double m, double readout) {
-  if (likelihood == Likelihood::NoisyPoisson && readout >= silent_readout)
-    return fit_noisy_photons(d, m, readout);
-  if (likelihood == Likelihood::Normal) {
-    const double per_v = 1 / (m + readout * readout), u = d - m;
-    return {0, 0.5 * per_v * (1 - 2 * u - u * u * per_v), per_v * (1 + 0.5 * per_v)};
-  }
-  return {0, 1 - std::max(0.0, d) / m, 1 / m};
+/// Sum of a[i] row[at[i]]: four sums in turn, so that none waits for the one before.
+double gather_product(const std::vector<double>& a, const std::vector<std::size_t>& at,
+                      const double* row) {
+  double sum[4] = {};
+  std::size_t i = 0;
+  for (; i + 4 <= a.size(); i += 4)
+    for (std::size_t k = 0; k < 4; ++k) sum[k] += a[i + k] * row[at[i + k]];
+  for (; i < a.size(); ++i) sum[0] += a[i] * row[at[i]];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+double dot_of(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
 } // namespace
@@ -27,137 +33,183 @@ ShotTarget::ShotTarget(const ParameterSpace& space, const ShotPixels& pixels,
     , pixels_(pixels)
     , table_(table)
     , reflections_(reflections)
-    , params_(params) {
-  const Mat3 b = table.cell.b_matrix();
-  std::size_t first = 0;
-  for (std::size_t n = 0; n < pixels.boxes.size(); ++n) {
-    const ReflectionBox& of = pixels.boxes[n];
-    if (of.state != BoxState::Used) continue;
-    Box box{n, pixel_.size(), 0, 0, 0};
-    for (std::size_t i = 0; i < of.box.size(); ++i) {
-      if (pixels.used[of.first + i] == 0) continue;
-      pixel_.push_back(of.first + i);
-      modelled_.push_back(first + i);
-    }
-    box.last = pixel_.size();
-    const std::int32_t row = table.row_of(of.hkl);
-    if (params.free_intensities && row >= 0) {
-      const double width =
-          std::min(params.largest_width, 2 * table.sigma[static_cast<std::size_t>(row)]);
-      box.prior = width > 1e-4 ? 1 / (width * width) : 0;
-    }
-    box.inv_d2 = norm2(b * Vec3{double(of.hkl.h), double(of.hkl.k), double(of.hkl.l)});
-    windows_.push_back(of.box);
-    first_of_window_.push_back(first);
-    first += of.box.size();
-    boxes_.push_back(box);
-  }
+    , params_(params)
+    , first_of_window_{0} {
+  for (std::size_t n = 0; n < pixels.boxes.size(); ++n)
+    if (pixels.boxes[n].state == BoxState::Used) add_box(n);
   scale_.resize(boxes_.size());
+}
+
+void ShotTarget::add_box(std::size_t number) {
+  const ReflectionBox& of = pixels_.boxes[number];
+  Box box{number, counted_.size(), 0, 0};
+  for (std::size_t i = 0; i < of.box.size(); ++i)
+    if (pixels_.used[of.first + i] != 0)
+      counted_.push_back(make_pixel(of.first + i, first_of_window_.back() + i));
+  box.last = counted_.size();
+  const std::int32_t row = table_.row_of(of.hkl);
+  if (params_.free_intensities && row >= 0) {
+    const double width =
+        std::min(params_.largest_width, 2 * table_.sigma[static_cast<std::size_t>(row)]);
+    box.prior = width > 1e-4 ? 1 / (width * width) : 0;
+  }
+  windows_.push_back(of.box);
+  first_of_window_.push_back(first_of_window_.back() + of.box.size());
+  boxes_.push_back(box);
+}
+
+ShotTarget::Pixel ShotTarget::make_pixel(std::size_t pixel, std::size_t modelled) const {
+  Pixel p{modelled,
+          double(pixels_.value[pixel]),
+          double(pixels_.background[pixel]),
+          double(pixels_.readout_of(pixel)),
+          0,
+          0};
+  if (params_.likelihood != Likelihood::Normal) {
+    const bool whole = params_.likelihood == Likelihood::NoisyPoisson;
+    if (!whole || p.readout < silent_readout) {
+      p.readout = 0;
+      p.value = std::max(0.0, whole ? std::round(p.value) : p.value);
+      p.log_factorial = std::lgamma(p.value + 1);
+    }
+  }
+  p.dark = fit(p, p.background).value;
+  return p;
+}
+
+PixelFit ShotTarget::fit(const Pixel& p, double m) const {
+  if (params_.likelihood == Likelihood::Normal) return fit_normal(p.value, m, p.readout);
+  if (p.readout > 0) return fit_noisy_photons(p.value, m, p.readout);
+  return {m - p.value * std::log(m) + p.log_factorial, 1 - p.value / m, 1 / m};
+}
+
+PixelFit ShotTarget::slope(const Pixel& p, double m) const {
+  if (params_.likelihood == Likelihood::Normal) {
+    const double per_v = 1 / (m + p.readout * p.readout), u = p.value - m;
+    return {0, 0.5 * per_v * (1 - 2 * u - u * u * per_v), per_v * (1 + 0.5 * per_v)};
+  }
+  if (p.readout > 0) return fit_noisy_photons(p.value, m, p.readout);
+  const double per_m = 1 / m;
+  return {0, 1 - p.value * per_m, per_m};
 }
 
 diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x, bool derivatives) const {
   const ShotModel now = space_.model(x);
+  if (windows_.empty()) return {};
   diffraction::ShoeboxShot shot;
   shot.shot.beam = now.beam;
   shot.shot.lattices = now.lattices;
   shot.boxes = windows_;
   shot.wavelength = now.wavelength;
   if (derivatives) shot.parameters = space_.directions(x);
-  const diffraction::DeviceReflections reflections(
-      with_factors(reflections_, table_, now.b_factor));
-  return diffraction::model_shoeboxes(
-      moved_detector(now), now.beam, shot, reflections,
-      {.oversample = params_.oversample, .tail = params_.tail, .contributions = false});
+  const models::Detector detector = moved_detector(now);
+  const diffraction::ShoeboxOptions options{
+      .oversample = params_.oversample, .tail = params_.tail, .contributions = false};
+  diffraction::ReflectionSphere sphere = with_factors(reflections_, table_, now.b_factor);
+  diffraction::ShoeboxImage image = diffraction::model_shoeboxes(
+      detector, now.beam, shot, diffraction::DeviceReflections(sphere), options);
+  if (!derivatives || space_.b_factor() < 0) return image;
+  // B weakens each reflection by its own resolution: |F|^2 / (2 d^2) in place of |F|^2.
+  for (std::size_t i = 0; i < sphere.size(); ++i)
+    sphere.f_squared[i] *= 0.5 * double(reflections_.inv_d2[i]);
+  shot.parameters.clear();
+  const auto weakened = diffraction::model_shoeboxes(
+      detector, now.beam, shot, diffraction::DeviceReflections(sphere), options);
+  const double slope = space_.b_factor_slope(x);
+  double* row =
+      image.derivatives.data() + static_cast<std::size_t>(space_.b_factor()) * image.photons.size();
+  for (std::size_t i = 0; i < image.photons.size(); ++i) row[i] = -slope * weakened.photons[i];
+  return image;
 }
 
-double ShotTarget::fit_scale(const Box& box, std::span<const double> bragg, double start) const {
-  if (box.prior == 0) return 0;
-  double t = start;
-  for (int iteration = 0; iteration < 30; ++iteration) {
+std::vector<ShotTarget::LitPixel> ShotTarget::lit_pixels(const Box& box,
+                                                         const std::vector<double>& photons) const {
+  std::vector<LitPixel> lit;
+  lit.reserve(box.last - box.first);
+  for (std::size_t i = box.first; i < box.last; ++i)
+    if (const double bragg = photons[counted_[i].modelled]; bragg != 0)
+      lit.push_back({&counted_[i], bragg});
+  return lit;
+}
+
+double ShotTarget::fit_scale(std::size_t k, std::span<const LitPixel> lit) {
+  const double prior = boxes_[k].prior;
+  if (prior == 0) return 0;
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  // Fisher scoring between the points where f is known to fall and to rise.
+  double t = std::isfinite(scale_[k]) ? scale_[k] : 0, low = -infinite, high = infinite;
+  for (int iteration = 0; iteration < 50; ++iteration) {
     const double factor = std::exp(t);
-    double slope = box.prior * t, information = box.prior;
-    for (std::size_t i = box.first; i < box.last; ++i) {
-      const double k = factor * bragg[modelled_[i]];
-      if (k == 0) continue;
-      const std::size_t p = pixel_[i];
-      const PixelFit fit =
-          slope_of(params_.likelihood, double(pixels_.value[p]), double(pixels_.background[p]) + k,
-                   double(pixels_.readout_of(p)));
-      slope += fit.slope * k;
-      information += fit.information * k * k;
+    double along = prior * t, information = prior;
+    for (const LitPixel& l : lit) {
+      const double bragg = factor * l.bragg;
+      const PixelFit fit = slope(*l.pixel, l.pixel->background + bragg);
+      along += fit.slope * bragg;
+      information += fit.information * bragg * bragg;
     }
-    const double step = std::clamp(-slope / information, -1.0, 1.0);
-    t += step;
-    if (!(std::abs(step) > 1e-10)) break;
+    (along > 0 ? high : low) = t;
+    double next = t + std::clamp(-along / information, -1.0, 1.0);
+    if (next < low || next > high) next = 0.5 * (low + high);
+    const double step = next - t;
+    t = next;
+    if (!(std::abs(step) > 1e-9)) break;
   }
-  return t;
+  return scale_[k] = t;
 }
 
 double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradient) {
   const diffraction::ShoeboxImage image = model(x, true);
   const std::size_t n = space_.size(), stride = image.photons.size();
   std::fill(gradient.begin(), gradient.end(), 0.0);
-  std::vector<double> unused(n);
+  std::vector<double> unused(n), slopes;
+  std::vector<std::size_t> modelled;
+  slopes.reserve(counted_.size());
+  modelled.reserve(counted_.size());
   double f = space_.restrain(x, gradient, unused);
-  const int b = space_.b_factor();
+  for (const Pixel& p : counted_) f += p.dark;
   for (std::size_t k = 0; k < boxes_.size(); ++k) {
-    const Box& box = boxes_[k];
-    const double t = fit_scale(box, image.photons, std::isfinite(scale_[k]) ? scale_[k] : 0);
-    scale_[k] = t;
-    f += 0.5 * box.prior * t * t;
-    const double factor = std::exp(t);
-    double along_b = 0;
-    for (std::size_t i = box.first; i < box.last; ++i) {
-      const std::size_t p = pixel_[i], at = modelled_[i];
-      const double bragg = factor * image.photons[at];
-      const PixelFit fit =
-          fit_pixel(params_.likelihood, double(pixels_.value[p]),
-                    double(pixels_.background[p]) + bragg, double(pixels_.readout_of(p)));
-      f += fit.value;
-      const double slope = fit.slope * factor;
-      for (std::size_t q = 0; q < n; ++q) gradient[q] += slope * image.derivatives[q * stride + at];
-      along_b += fit.slope * bragg;
+    const std::vector<LitPixel> lit = lit_pixels(boxes_[k], image.photons);
+    const double t = fit_scale(k, lit), factor = std::exp(t);
+    f += 0.5 * boxes_[k].prior * t * t;
+    for (const LitPixel& l : lit) {
+      const PixelFit now = fit(*l.pixel, l.pixel->background + factor * l.bragg);
+      f += now.value - l.pixel->dark;
+      slopes.push_back(now.slope * factor);
+      modelled.push_back(l.pixel->modelled);
     }
-    if (b >= 0)
-      gradient[static_cast<std::size_t>(b)] -=
-          0.5 * box.inv_d2 * along_b * space_.b_factor_slope(x);
   }
+  for (std::size_t q = 0; q < n; ++q)
+    gradient[q] += gather_product(slopes, modelled, image.derivatives.data() + q * stride);
   return f;
 }
 
 std::vector<double> ShotTarget::information(std::span<const double> x) {
   const diffraction::ShoeboxImage image = model(x, true);
   const std::size_t n = space_.size(), stride = image.photons.size();
-  std::vector<double> m(n * n), restraint(n), unused(n), with_k(n), d(n);
+  std::vector<double> m(n * n), restraint(n), unused(n), with_k(n);
   space_.restrain(x, unused, restraint);
   for (std::size_t q = 0; q < n; ++q) m[q * n + q] = restraint[q];
-  const int b = space_.b_factor();
-  for (std::size_t k = 0; k < boxes_.size(); ++k) {
-    const Box& box = boxes_[k];
-    const double t = fit_scale(box, image.photons, std::isfinite(scale_[k]) ? scale_[k] : 0),
-                 factor = std::exp(t);
-    std::fill(with_k.begin(), with_k.end(), 0.0);
-    double k_k = box.prior;
-    for (std::size_t i = box.first; i < box.last; ++i) {
-      const std::size_t p = pixel_[i], at = modelled_[i];
-      const double bragg = factor * image.photons[at];
-      if (bragg == 0) continue;
-      const PixelFit fit =
-          slope_of(params_.likelihood, double(pixels_.value[p]),
-                   double(pixels_.background[p]) + bragg, double(pixels_.readout_of(p)));
-      for (std::size_t q = 0; q < n; ++q) d[q] = factor * image.derivatives[q * stride + at];
-      if (b >= 0)
-        d[static_cast<std::size_t>(b)] = -0.5 * box.inv_d2 * bragg * space_.b_factor_slope(x);
-      const double w = fit.information;
-      for (std::size_t q = 0; q < n; ++q) {
-        with_k[q] += w * bragg * d[q];
-        for (std::size_t r = 0; r <= q; ++r) m[q * n + r] += w * d[q] * d[r];
-      }
-      k_k += w * bragg * bragg;
+  std::vector<std::vector<double>> d(n); // derivatives over the standard deviation of the score
+  std::vector<double> light;             // the same of k
+  for (std::size_t b = 0; b < boxes_.size(); ++b) {
+    const std::vector<LitPixel> lit = lit_pixels(boxes_[b], image.photons);
+    const double factor = std::exp(fit_scale(b, lit));
+    light.clear();
+    for (auto& row : d) row.clear();
+    for (const LitPixel& l : lit) {
+      const double bragg = factor * l.bragg;
+      const double root = std::sqrt(slope(*l.pixel, l.pixel->background + bragg).information);
+      light.push_back(root * bragg);
+      for (std::size_t q = 0; q < n; ++q)
+        d[q].push_back(root * factor * image.derivatives[q * stride + l.pixel->modelled]);
     }
-    if (box.prior == 0 || k_k == 0) continue;
-    for (std::size_t q = 0; q < n; ++q)
-      for (std::size_t r = 0; r <= q; ++r) m[q * n + r] -= with_k[q] * with_k[r] / k_k;
+    const double k_k = boxes_[b].prior + dot_of(light, light);
+    const bool free = boxes_[b].prior != 0;
+    for (std::size_t q = 0; q < n; ++q) {
+      with_k[q] = dot_of(light, d[q]);
+      for (std::size_t r = 0; r <= q; ++r)
+        m[q * n + r] += dot_of(d[q], d[r]) - (free ? with_k[q] * with_k[r] / k_k : 0);
+    }
   }
   for (std::size_t q = 0; q < n; ++q)
     for (std::size_t r = 0; r < q; ++r) m[r * n + q] = m[q * n + r];
@@ -165,17 +217,16 @@ std::vector<double> ShotTarget::information(std::span<const double> x) {
 }
 
 ShotImage ShotTarget::image(std::span<const double> x) {
-  const diffraction::ShoeboxImage model_image = model(x, false);
+  const diffraction::ShoeboxImage of_windows = model(x, false);
   ShotImage result;
   result.bragg.assign(pixels_.size(), 0);
   result.box_scale.assign(pixels_.boxes.size(), 0);
   for (std::size_t k = 0; k < boxes_.size(); ++k) {
-    const double t =
-        fit_scale(boxes_[k], model_image.photons, std::isfinite(scale_[k]) ? scale_[k] : 0);
+    const double t = fit_scale(k, lit_pixels(boxes_[k], of_windows.photons)), factor = std::exp(t);
     const ReflectionBox& box = pixels_.boxes[boxes_[k].number];
     result.box_scale[boxes_[k].number] = t;
     for (std::size_t i = 0; i < box.box.size(); ++i)
-      result.bragg[box.first + i] = std::exp(t) * model_image.photons[first_of_window_[k] + i];
+      result.bragg[box.first + i] = factor * of_windows.photons[first_of_window_[k] + i];
   }
   return result;
 }

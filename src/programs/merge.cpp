@@ -2,6 +2,7 @@
 #include "kilobragg/programs/merge.hpp"
 
 #include "merge_run.hpp"
+#include "stop_signals.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/log.hpp"
@@ -41,7 +42,8 @@ const std::string usage =
     "Without scaling.model every lattice is scaled to the average of the others.\n\n"
     "Exit status: 0 merged, 1 could not (a full disk, ...), 2 wrong options or inputs, 3 nothing "
     "was\n"
-    "left to merge; the message says what was rejected and why.\n\n";
+    "left to merge or to refine, the message says why; 75 stopped by a signal while pixels were\n"
+    "refined: the same command with --resume goes on.\n\n";
 
 // Options of one call and what the command line asks for beside them.
 struct Request {
@@ -77,6 +79,7 @@ void run_request(const Communicator& communicator, const Request& request) {
 int merge(int argc, char** argv) {
   const parallel::Environment environment(argc, argv);
   const Communicator world = Communicator::world();
+  ignore_file_size_signal();
   std::optional<Request> request;
   try {
     request.emplace(argc, argv);

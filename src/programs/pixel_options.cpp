@@ -56,9 +56,13 @@ void declare_inputs(OptionSet& set, PixelOptions& o) {
       [&o](int i) { o.likelihood = static_cast<LikelihoodChoice>(i); },
       [&o] { return static_cast<int>(o.likelihood); },
       "normal: variance of the model, as in diffBragg; poisson: counted photons; noisy_poisson: "
-      "photons read with noise. Auto = poisson without readout noise, else noisy_poisson.");
-  set.add("pixels.oversample", o.oversample,
-          "Points per pixel edge at which the model is evaluated.");
+      "photons read with noise. Auto = poisson without readout noise, else normal. noisy_poisson "
+      "is right for a few "
+      "photons, and takes fifty times as long.");
+  set.add(
+      "pixels.oversample", o.oversample,
+      "Points per pixel edge at which the model is evaluated; 1 = pixel centres, as nanoBragg does "
+      "unless told otherwise.");
 }
 
 /// fix, mins, maxs and sigmas of one kind of parameter.
@@ -88,7 +92,8 @@ void declare_parameters(OptionSet& set, PixelOptions& o) {
   declare_rule(set, "spec_scale", r.wavelength_scale, "the scale of wavelengths");
   declare_rule(set, "B", r.b_factor, "the B of a shot in stage 1 (angstrom^2)");
   set.add("pixels.init.Nabc", o.init_cells,
-          "First size of mosaic blocks (unit cells); None = from the domain size of each still.");
+          "First size of mosaic blocks (unit cells); None = from the domain size of each still, "
+          "at most 20.");
   set.add("pixels.init.eta_abc", o.init_eta_deg,
           "First mosaic spread (degrees); None = from the mosaicity of each still.");
   set.add("pixels.Nabc_elements", o.size_elements, "Elements of N that are free: 1, 3 or 6.");

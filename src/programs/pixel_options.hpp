@@ -32,7 +32,7 @@ struct PixelOptions {
   pixelrefinement::Stage1Params stage1_params;
   pixelrefinement::StreamParams stream;
   pixelrefinement::Stage2Params stage2_params;
-  int oversample = 1;
+  int oversample = 3;
   std::string free_flags_file, free_flags_column;
   double free_flags_fraction = 0.05;
   int report_boxes = 24;

@@ -42,7 +42,8 @@ bool refined(const ShotModel& shot) {
 
 /// What every rank adds to the report.
 struct ShotParts {
-  std::vector<std::string> rows; ///< of the CSV, "identifier\0rows"
+  std::vector<std::string> rows;   ///< of the CSV of shots
+  std::vector<std::string> errors; ///< of the CSV of parameters; one text per shot, as above
   std::vector<double> sigma_z;
   std::map<std::string, std::int64_t> states;
   report::Histogram pixel_z{.lo = -z_edge, .hi = z_edge, .counts = std::vector<std::int64_t>(64)};
@@ -53,12 +54,21 @@ ShotFit fit_of(const PixelResults& r, std::size_t i) {
   ShotFit fit;
   fit.boxes = std::count_if(r.shots[i].pixels.boxes.begin(), r.shots[i].pixels.boxes.end(),
                             [](const ReflectionBox& b) { return is_good(b.state); });
-  if (r.results.empty() || r.results[i].pixels == 0) return fit;
+  if (r.results[i].pixels == 0) return fit;
   fit.sigma_z = r.results[i].sigma_z_known;
   fit.pixels = static_cast<std::int64_t>(r.results[i].pixels);
   fit.evaluations = r.results[i].evaluations;
   fit.f = r.results[i].f;
   return fit;
+}
+
+/// "identifier,parameter,value,sigma" of each parameter that stage 1 refined.
+std::string error_rows(const PixelResults& r, std::size_t i) {
+  std::string rows;
+  if (r.results.empty()) return rows;
+  for (const RefinedParameter& p : r.results[i].parameters)
+    rows += fmt::format("{},{},{},{}\r\n", r.shots[i].model.identifier, p.name, p.value, p.sigma);
+  return rows;
 }
 
 /// Pictures of the brightest, a middling and a weak box of a shot.
@@ -115,6 +125,7 @@ ShotParts parts_of(const PixelResults& r) {
     const ShotRecord& shot = r.shots[i];
     const ShotFit fit = fit_of(r, i);
     parts.rows.push_back(shot_table_rows(shot.model, fit));
+    parts.errors.push_back(error_rows(r, i));
     ++parts.states[word_of(shot.model.state)];
     if (!refined(shot.model)) continue;
     if (std::isfinite(fit.sigma_z)) parts.sigma_z.push_back(fit.sigma_z);
@@ -148,8 +159,10 @@ report::BoxShown unpacked(core::ByteReader& reader) {
 /// The parts of all ranks on the first, in an order that placement does not change.
 ShotParts gather_parts(const Communicator& communicator, ShotParts mine, std::size_t wanted) {
   core::ByteWriter writer;
-  writer.put(static_cast<std::uint64_t>(mine.rows.size()));
-  for (const std::string& rows : mine.rows) writer.put_text(rows);
+  for (const auto* texts : {&mine.rows, &mine.errors}) {
+    writer.put(static_cast<std::uint64_t>(texts->size()));
+    for (const std::string& rows : *texts) writer.put_text(rows);
+  }
   writer.put(static_cast<std::uint64_t>(mine.states.size()));
   for (const auto& [word, n] : mine.states) {
     writer.put_text(word);
@@ -166,7 +179,8 @@ ShotParts gather_parts(const Communicator& communicator, ShotParts mine, std::si
   all.pixel_z.above = communicator.all_sum(mine.pixel_z.above);
   for (const std::string& bytes : communicator.gather(writer.take())) {
     core::ByteReader reader(bytes);
-    for (auto n = reader.get<std::uint64_t>(); n > 0; --n) all.rows.push_back(reader.get_text());
+    for (auto* texts : {&all.rows, &all.errors})
+      for (auto n = reader.get<std::uint64_t>(); n > 0; --n) texts->push_back(reader.get_text());
     for (auto n = reader.get<std::uint64_t>(); n > 0; --n) {
       const std::string word = reader.get_text();
       all.states[word] += reader.get<std::int64_t>();
@@ -178,6 +192,7 @@ ShotParts gather_parts(const Communicator& communicator, ShotParts mine, std::si
     }
   }
   std::sort(all.rows.begin(), all.rows.end());
+  std::sort(all.errors.begin(), all.errors.end());
   std::sort(all.boxes.begin(), all.boxes.end(),
             [](const auto& a, const auto& b) { return a.caption < b.caption; });
   if (all.boxes.size() > wanted) all.boxes.resize(wanted);
@@ -190,6 +205,10 @@ void write_shots(const PixelResults& r, const ShotParts& parts) {
   core::write_file(path_of(r, "_shots.csv"), text);
   core::log_info("Wrote {} ({} shots)", path_of(r, "_shots.csv"), parts.rows.size());
   for (const auto& [word, n] : parts.states) core::log_info("  {} {}", n, word);
+  if (r.results.empty()) return;
+  text = "identifier,parameter,value,sigma\r\n";
+  for (const std::string& rows : parts.errors) text += rows;
+  core::write_file(path_of(r, "_shot_errors.csv"), text);
 }
 
 void write_convergence(const PixelResults& r) {

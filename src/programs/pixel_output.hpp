@@ -37,14 +37,16 @@ struct PixelResults {
   const pixelrefinement::FactorTable& even;
   const pixelrefinement::FactorRefinement& refinement;
   const std::vector<CycleFigures>& cycles;
-  const std::vector<pixelrefinement::ShotRecord>& shots;     ///< of this rank
-  const std::vector<pixelrefinement::Stage1Result>& results; ///< of them; empty without stage 1
+  const std::vector<pixelrefinement::ShotRecord>& shots; ///< of this rank
+  const std::vector<pixelrefinement::Stage1Result>&
+      results; ///< of them; of no pixels without stage 1
   const std::optional<pixelrefinement::FactorTable>& truth;
   const pixelrefinement::FactorSphere& sphere;
   const pixelrefinement::Stage1Params& stage1;
 };
 
-/// PREFIX_shots.csv; after stage 2 PREFIX_refined_{all,odd,even}.mtz, PREFIX_convergence.csv,
+/// PREFIX_shots.csv; after stage 1 PREFIX_shot_errors.csv, where each refined parameter of a shot has a
+/// row (identifier, parameter, value, sigma from the Fisher information); after stage 2 PREFIX_refined_{all,odd,even}.mtz, PREFIX_convergence.csv,
 /// PREFIX_pixels.json and PREFIX_pixels.html, and tables in the log. Collective.
 void write_pixel_results(const parallel::Communicator& communicator, const PixelResults& results);
 

@@ -4,24 +4,29 @@
 #include "factor_conversion.hpp"
 #include "pixel_output.hpp"
 #include "pixel_shots.hpp"
+#include "pixel_state.hpp"
 #include "pixel_table.hpp"
+#include "shot_store.hpp"
 #include "stop_signals.hpp"
 
 #include "kilobragg/core/error.hpp"
-#include "kilobragg/core/files.hpp"
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/parallel/together.hpp"
+#include "kilobragg/pixelrefinement/factor_errors.hpp"
 #include "kilobragg/pixelrefinement/first_model.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
 #include "kilobragg/pixelrefinement/shot_image.hpp"
 
-#include <glob.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <span>
+#include <utility>
 
 namespace kilobragg::programs {
 namespace {
@@ -38,6 +43,10 @@ double median(std::vector<double> values) {
 
 bool refined(const ShotModel& shot) {
   return shot.state == ShotState::Refined || shot.state == ShotState::Limit;
+}
+
+bool takes_part(const ShotModel& shot) {
+  return shot.state != ShotState::NoPixels && shot.state != ShotState::Contradiction;
 }
 
 class PixelRun {
@@ -58,27 +67,46 @@ private:
   void load_truth();
   void make_table();
   void new_table(FactorTable table);
-  /// Shots from files of experiments, with first shoeboxes; or from shards.
-  void first_shots();
-  void load_shards();
-  void save_shards();
-  void spread();
-  /// Cuts the shoeboxes of one shot; sets its state if that cannot be done.
+  /// Where to begin: with what a run before left, with shards of shots, or with files of experiments.
+  void begin();
+  bool resume();
+  void new_shots();
+  void load_shots(const std::string& stem);
+  /// First shoeboxes of all shots, which then move to ranks by their pixels.
+  void cut_first();
+  /// Cuts the shoeboxes of one shot. Where that cannot be done a new one has no pixels, and others keep
+  /// those that they have.
   void cut(ShotRecord& shot, bool first);
-  void cut_all(bool first);
   void stage1();
+  void predict();
   /// Moves F, G and B; returns how far F moved, in its errors (rms).
   double stage2(bool last);
+  /// All shots, or one of the half sets ("-odd", "-even"), with its own checkpoint.
+  FactorRefinement refine_set(const std::string& set, FactorTarget& target,
+                              const FactorTable& table, const std::vector<HeldShot>& held,
+                              const std::vector<std::uint8_t>& on,
+                              std::vector<std::size_t>* bad = nullptr);
+  /// Stage 1, predict and stage 2, whatever is to be done of them; true if another cycle follows.
+  bool cycle();
+  /// Puts on disk that `step` of a cycle comes next, with everything it needs.
+  void save(PixelStep step, int cycle);
+  void keep_progress();
+  void take_all_progress();
+  /// Ends after a signal.
+  [[noreturn]] void end_early(const std::string& where) const;
+  void remove_state() const;
+  std::string checkpoint(const std::string& of) const;
   void refine_halves(FactorTarget& target, const std::vector<HeldShot>& held);
   void log_cycle(int cycle, double moved);
   void require_shots();
+  void require_refined();
   void write();
   bool stopped() const { return communicator_.any(stop_signal() != 0); }
   std::string path(const std::string& rest) const {
     return options_.output_dir + "/" + options_.prefix + rest;
   }
   ShoeboxParams shoebox_params() const;
-  std::vector<double> geometry_errors() const;
+  std::vector<double> model_errors(const FactorTable& table, const FactorRefinement& of) const;
 
   const Communicator& communicator_;
   const MergeOptions& options_;
@@ -88,10 +116,16 @@ private:
   ShotImages images_;
   std::optional<FactorTable> truth_;
   FactorTable table_, first_table_, odd_, even_;
+  std::string problem_; ///< digest of the lattices and of the first table
   FactorSphere sphere_;
   std::vector<double> mean_;
   std::vector<ShotRecord> shots_; ///< of this rank
+  std::vector<ShotProgress> progress_;
   std::vector<Stage1Result> results_;
+  std::vector<std::string> problems_; ///< of images, to be said by the first rank
+  PixelState state_;                  ///< what is or would be on disk, but for the table
+  bool resumed_ = false;
+  std::string shot_set_; ///< of the shards that were loaded
   FactorRefinement refinement_;
   std::vector<CycleFigures> cycles_;
 };
@@ -103,7 +137,7 @@ std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
 }
 
 void PixelRun::prepare_options() {
-  Likelihood likelihood = pixels_.readout > 0 ? Likelihood::NoisyPoisson : Likelihood::Poisson;
+  Likelihood likelihood = pixels_.readout > 0 ? Likelihood::Normal : Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::Normal) likelihood = Likelihood::Normal;
   if (pixels_.likelihood == LikelihoodChoice::Poisson) likelihood = Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::NoisyPoisson) likelihood = Likelihood::NoisyPoisson;
@@ -115,8 +149,7 @@ void PixelRun::prepare_options() {
   pixels_.stage1_params.target.likelihood = likelihood;
   pixels_.stage1_params.target.oversample = pixels_.oversample;
   pixels_.stream.oversample = pixels_.oversample;
-  pixels_.stage2_params.checkpoint = path("_stage2.checkpoint");
-  pixels_.stage2_params.resume = pixels_.resume;
+  pixels_.predict_params.oversample = pixels_.oversample;
 }
 
 void PixelRun::load_truth() {
@@ -148,6 +181,9 @@ void PixelRun::new_table(FactorTable table) {
   first_table_ = table_;
   mean_ = mean_intensities(table_);
   sphere_ = expand_to_sphere(table_);
+  const auto bytes = [](const std::vector<double>& v) { return std::as_bytes(std::span(v)); };
+  problem_ = core::md5_hex(input_.digest + core::md5_hex(bytes(table_.f)) +
+                           core::md5_hex(bytes(table_.sigma)));
   core::log_info("Structure factors: {} to {:.2f} A, {} of them measured by the merge",
                  table_.size(), *options_.d_min * options_.resolution_scalar,
                  std::count(table_.measured.begin(), table_.measured.end(), 1));
@@ -173,99 +209,257 @@ void PixelRun::cut(ShotRecord& shot, bool first) {
     const auto spots = predict_shot(shot.model, sphere_, mean_, pixels_.predict_params);
     shot.pixels = cut_shoeboxes(image, *shot.model.detector, spots, shot.model.identifier, params);
   } catch (const core::Error& error) {
-    core::log_warning("no pixels of {}: {}", shot.model.source.tag(), error.what());
-    shot.model.state = ShotState::NoPixels;
+    problems_.push_back(no_pixels_text(shot.model, error.what()));
+    if (first) shot.model.state = ShotState::NoPixels;
   }
 }
 
-void PixelRun::cut_all(bool first) {
-  for (ShotRecord& shot : shots_)
-    if (first ? shot.model.state != ShotState::NoPixels : refined(shot.model)) cut(shot, first);
-}
-
-void PixelRun::first_shots() {
-  std::vector<ShotModel> models;
-  parallel::together(communicator_, merge_usage, [&] {
-    models = make_shots(input_.loaded, input_.accepted, pixels_, images_);
-  });
-  for (ShotModel& model : models) shots_.push_back({std::move(model), {}});
-  cut_all(true);
-  spread();
-}
-
-void PixelRun::spread() { shots_ = distribute_shots(communicator_, std::move(shots_)); }
-
-void PixelRun::save_shards() {
-  parallel::together(communicator_, merge_failed, [&] {
-    const std::string shard = path(fmt::format("_shots-{:04d}.shard", communicator_.rank()));
-    std::error_code error;
-    std::filesystem::remove(shard, error);
-    if (shots_.empty()) return;
-    ShotShardWriter writer(shard, "{}");
-    for (const ShotRecord& shot : shots_) writer.append(shot);
-  });
-  // Shards of a run on more ranks would bring their shots twice.
-  parallel::together(communicator_, merge_failed, [&] {
-    if (!communicator_.is_root()) return;
-    for (int rank = communicator_.size();; ++rank) {
-      std::error_code error;
-      if (!std::filesystem::remove(path(fmt::format("_shots-{:04d}.shard", rank)), error)) break;
+void PixelRun::cut_first() {
+  bool whole = true;
+  for (const std::size_t i : in_order_of_images(shots_)) {
+    ShotRecord& shot = shots_[i];
+    if (progress_[i].cut > 0 || shot.model.state != ShotState::Fresh) continue;
+    if (stop_signal() != 0) {
+      whole = false;
+      break;
     }
-  });
-  core::log_info("Wrote {}", path("_shots-*.shard"));
+    cut(shot, true);
+    progress_[i].cut = 1;
+  }
+  warn_of(communicator_, std::exchange(problems_, {}));
+  if (communicator_.any(!whole)) {
+    save(PixelStep::Cut, 1);
+    end_early("while shoeboxes were cut");
+  }
+  keep_progress();
+  shots_ = distribute_shots(communicator_, std::move(shots_));
+  take_all_progress();
 }
 
-void PixelRun::load_shards() {
+void PixelRun::new_shots() {
+  for (ShotModel& model :
+       make_shots(communicator_, input_.loaded, input_.accepted, pixels_, images_))
+    shots_.push_back({std::move(model), {}});
+  progress_.assign(shots_.size(), {});
+  results_.assign(shots_.size(), {});
+}
+
+void PixelRun::load_shots(const std::string& stem) {
+  shots_ = read_shot_set(communicator_, stem, shot_set_);
+  take_all_progress();
+}
+
+void PixelRun::keep_progress() {
+  for (std::size_t i = 0; i < shots_.size(); ++i)
+    shots_[i].caller = pack_progress(progress_[i], results_[i]);
+}
+
+void PixelRun::take_all_progress() {
+  progress_.assign(shots_.size(), {});
+  results_.assign(shots_.size(), {});
   parallel::together(communicator_, merge_usage, [&] {
-    glob_t found{};
-    std::vector<std::string> shards;
-    if (glob(path("_shots-*.shard").c_str(), 0, nullptr, &found) == 0)
-      shards.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-    globfree(&found);
-    core::require(!shards.empty(),
-                  "no shoeboxes to go on with ({} are missing) run --stage1 first?",
-                  path("_shots-*.shard"));
-    DetectorPool pool;
-    for (std::size_t i = 0; i < shards.size(); ++i) {
-      if (static_cast<int>(i % std::size_t(communicator_.size())) != communicator_.rank()) continue;
-      ShotShardReader reader(shards[i], pool);
-      if (reader.torn())
-        core::log_warning("'{}' ends in the middle of a shot; those before it are used", shards[i]);
-      for (const ShotEntry& entry : reader.entries()) shots_.push_back(reader.read(entry));
-    }
+    for (std::size_t i = 0; i < shots_.size(); ++i)
+      progress_[i] = take_progress(shots_[i].caller, results_[i]);
   });
-  spread();
+}
+
+void PixelRun::save(PixelStep step, int cycle) {
+  state_.options = input_.options;
+  state_.step = step;
+  state_.cycle = cycle;
+  state_.f = table_.f;
+  state_.sigma = table_.sigma;
+  state_.measured = table_.measured;
+  state_.mean = mean_;
+  state_.cycles = cycles_;
+  ++state_.serial;
+  keep_progress();
+  const std::string stem = fmt::format("_resume-{:04d}-", state_.serial);
+  if (communicator_.is_root()) {
+    if (state_.serial == 1) remove_state(); // of a run that nobody resumed
+    remove_matching(path("_stage2"), "*.checkpoint");
+  }
+  write_shot_set(communicator_, path(stem), digest_of(state_), shots_);
+  parallel::together(communicator_, merge_failed, [&] {
+    if (communicator_.is_root()) write_pixel_state(state_, path("_pixels.state"));
+  });
+  if (!communicator_.is_root()) return;
+  for (int old = 1; old < state_.serial; ++old)
+    remove_matching(path(fmt::format("_resume-{:04d}-", old)), "*.shard");
+}
+
+void PixelRun::remove_state() const {
+  remove_matching(path("_pixels.state"), "");
+  remove_matching(path("_resume-"), "*.shard");
+  remove_matching(path("_stage2"), "*.checkpoint");
+}
+
+std::string PixelRun::checkpoint(const std::string& of) const {
+  const std::string serial = state_.serial > 0 ? fmt::format("-{:04d}", state_.serial) : "";
+  return path("_stage2" + serial + of + ".checkpoint");
+}
+
+void PixelRun::end_early(const std::string& where) const {
+  throw parallel::CommonError(
+      fmt::format("stopped by a signal {}; the same command with --resume goes on", where),
+      merge_stopped);
+}
+
+bool PixelRun::resume() {
+  const std::string file = path("_pixels.state");
+  if (!communicator_.any(communicator_.is_root() && std::filesystem::exists(file))) return false;
+  parallel::together(communicator_, merge_usage, [&] {
+    state_ = read_pixel_state(file);
+    const auto lines = differing_merge_options(input_.options, state_.options);
+    core::require(
+        lines.empty(),
+        "'{}' is of a run with other options ({}); give the same to go on, or run without "
+        "--resume to begin anew",
+        file, fmt::join(lines, "; "));
+    core::require(state_.problem == problem_ && state_.f.size() == table_.size(),
+                  "'{}' is of other lattices or other first structure factors (input.path, "
+                  "pixels.start.mtz_file) run without --resume to begin anew?",
+                  file);
+  });
+  table_.f = state_.f;
+  table_.sigma = state_.sigma;
+  table_.measured = state_.measured;
+  mean_ = state_.mean;
+  cycles_ = state_.cycles;
+  load_shots(path(fmt::format("_resume-{:04d}-", state_.serial)));
+  parallel::together(communicator_, merge_usage, [&] {
+    core::require(shot_set_ == digest_of(state_),
+                  "'{}' and {} do not belong together (were files "
+                  "copied from elsewhere?) run without --resume to begin anew?",
+                  file, path("_resume-*.shard"));
+  });
+  core::log_info("Going on with '{}': cycle {}, {} shots", file, state_.cycle,
+                 communicator_.all_sum(std::int64_t(shots_.size())));
+  return true;
+}
+
+void PixelRun::begin() {
+  const bool from_images = pixels_.does_stage1();
+  if (pixels_.resume && from_images) resumed_ = resume();
+  if (resumed_) return;
+  if (from_images) {
+    new_shots();
+  } else {
+    load_shots(path("_shots-"));
+    state_.step = PixelStep::Stage1;
+  }
+  if (!pixels_.resume || communicator_.any(communicator_.is_root() && !from_images &&
+                                           std::filesystem::exists(checkpoint(""))))
+    return;
+  pixels_.resume = false;
+  core::log_info("Nothing to resume: this run begins anew");
 }
 
 void PixelRun::require_shots() {
   std::int64_t usable = 0;
-  for (const ShotRecord& shot : shots_) usable += shot.model.state != ShotState::NoPixels;
+  for (const ShotRecord& shot : shots_) usable += takes_part(shot.model);
   const std::int64_t all = communicator_.all_sum(std::int64_t(shots_.size()));
   usable = communicator_.all_sum(usable);
   core::log_info("Shots: {}, with pixels: {}", all, usable);
   if (usable == 0)
-    throw parallel::CommonError("no shot has pixels (images are missing or unlike their "
-                                "experiments) are they somewhere else? (input.map, "
-                                "input.search_path)",
+    throw parallel::CommonError("no shot has pixels (images are missing, unlike their experiments "
+                                "or without trusted pixels; the warnings above say more) are they "
+                                "somewhere else? (input.map, input.search_path)",
                                 merge_nothing_left);
 }
 
+void PixelRun::require_refined() {
+  std::map<std::string, std::int64_t> counts;
+  for (const ShotState state : all_shot_states) {
+    std::int64_t mine = 0;
+    for (const ShotRecord& shot : shots_) mine += shot.model.state == state;
+    if (const auto all = communicator_.all_sum(mine); all > 0) counts[word_of(state)] = all;
+  }
+  if (counts.contains(word_of(ShotState::Refined)) || counts.contains(word_of(ShotState::Limit)))
+    return;
+  write();
+  std::string reasons;
+  for (const auto& [word, n] : counts)
+    reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", n, word);
+  throw parallel::CommonError(
+      fmt::format("no shot could be refined ({}) are geometry, gain and spectra right? '{}' lists "
+                  "the shots",
+                  reasons, path("_shots.csv")),
+      merge_nothing_left);
+}
+
 void PixelRun::stage1() {
-  results_.assign(shots_.size(), {});
+  bool whole = true;
+  const int cycle = state_.cycle;
   const ShoeboxParams params = shoebox_params();
-  for (std::size_t i = 0; i < shots_.size(); ++i) {
+  for (const std::size_t i : in_order_of_images(shots_)) {
     ShotRecord& shot = shots_[i];
-    if (shot.model.state == ShotState::NoPixels) continue;
+    if (progress_[i].refined == cycle || !takes_part(shot.model)) continue;
+    if (stop_signal() != 0) {
+      whole = false;
+      break;
+    }
+    if (progress_[i].cut < cycle && refined(shot.model)) cut(shot, false);
+    progress_[i].cut = cycle;
     results_[i] = refine_shot(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params);
     if (refined(shot.model))
       fit_backgrounds(
           shot.pixels,
           model_image(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params).bragg,
           params);
+    progress_[i].refined = cycle;
   }
+  warn_of(communicator_, std::exchange(problems_, {}));
+  if (!communicator_.any(!whole)) return;
+  save(PixelStep::Stage1, cycle);
+  end_early("in stage 1");
 }
 
-std::vector<double> PixelRun::geometry_errors() const { return {}; }
+void PixelRun::predict() {
+  bool whole = true;
+  for (const std::size_t i : in_order_of_images(shots_)) {
+    if (!refined(shots_[i].model)) continue;
+    if (stop_signal() != 0) {
+      whole = false;
+      break;
+    }
+    cut(shots_[i], false);
+  }
+  warn_of(communicator_, std::exchange(problems_, {}));
+  if (!communicator_.any(!whole)) return;
+  if (pixels_.does_stage1()) save(PixelStep::Stage1, state_.cycle);
+  end_early("while shoeboxes were cut");
+}
+
+std::vector<double> PixelRun::model_errors(const FactorTable& table,
+                                           const FactorRefinement& of) const {
+  return model_variances(communicator_, shots_, table, sphere_, of.information,
+                         pixels_.stage1_params);
+}
+
+FactorRefinement PixelRun::refine_set(const std::string& set, FactorTarget& target,
+                                      const FactorTable& table, const std::vector<HeldShot>& held,
+                                      const std::vector<std::uint8_t>& on,
+                                      std::vector<std::size_t>* bad) {
+  Stage2Params params = pixels_.stage2_params;
+  params.checkpoint = checkpoint(set);
+  params.resume = pixels_.resume;
+  // Shards alone are no state: what else a checkpoint must agree with goes in here.
+  const std::string state = state_.serial > 0
+                                ? digest_of(state_)
+                                : problem_ + shot_set_ + digest_of_options(input_.options);
+  params.digest = core::md5_hex(state + set);
+  FactorRefinement refined;
+  try { // reading and writing of checkpoints fails on all ranks alike
+    refined = refine_factors(
+        communicator_, target, table, mean_, held, on, params, [this] { return stopped(); }, bad);
+  } catch (const core::Error& error) {
+    throw parallel::CommonError(error.what(), merge_failed);
+  }
+  if (refined.end == FactorEnd::Stopped)
+    end_early(set.empty() ? "in stage 2" : "while half sets were refined");
+  return refined;
+}
 
 double PixelRun::stage2(bool last) {
   std::vector<ShotStream> streams;
@@ -282,27 +476,17 @@ double PixelRun::stage2(bool last) {
   params.likelihood = pixels_.stage1_params.target.likelihood;
   FactorTarget target(communicator_, streams, table_.size(), params);
   streams = {};
-  Stage2Params stage2 = pixels_.stage2_params;
-  stage2.digest = core::md5_hex(fmt::format("{} {} {} {}", input_.digest, table_.size(),
-                                            cycles_.size(), stage2.priors.wilson));
   std::vector<std::size_t> bad;
-  refinement_ = refine_factors(
-      communicator_, target, table_, mean_, held, std::vector<std::uint8_t>(held.size(), 1), stage2,
-      [this] { return stopped(); }, &bad);
+  refinement_ =
+      refine_set("", target, table_, held, std::vector<std::uint8_t>(held.size(), 1), &bad);
   for (const std::size_t b : bad) shots_[number[b]].model.state = ShotState::NotFinite;
-  if (refinement_.end == FactorEnd::Stopped)
-    throw parallel::CommonError(
-        fmt::format("stopped by a signal (stage 2 stands in '{}'); the same command with --resume "
-                    "goes on",
-                    stage2.checkpoint),
-        merge_stopped);
   if (refinement_.end == FactorEnd::Unusable)
     throw parallel::CommonError("no likelihood is finite at the start of stage 2 (structure "
                                 "factors or pixels are not numbers)",
                                 merge_failed);
   const FactorTable before = table_;
   const std::vector<double> mean = mean_;
-  take_factors(table_, refinement_, mean, geometry_errors());
+  take_factors(table_, refinement_, mean, model_errors(table_, refinement_));
   for (std::size_t h = 0; h < held.size(); ++h) {
     ShotModel& shot = shots_[number[h]].model;
     for (std::size_t l = 0; l < shot.lattices.size(); ++l)
@@ -325,21 +509,15 @@ double PixelRun::stage2(bool last) {
 void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held) {
   FactorTable flat = table_;
   for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
-  Stage2Params params = pixels_.stage2_params;
-  params.checkpoint.clear();
   for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
     std::vector<std::uint8_t> on;
     for (const HeldShot& shot : held) on.push_back(merging::half_set(shot.identifier) == half);
     FactorTable& result = half == merging::HalfSet::Odd ? odd_ : even_;
     result = flat;
-    const FactorRefinement refined = refine_factors(communicator_, target, flat, mean_, held, on,
-                                                    params, [this] { return stopped(); });
-    if (refined.end == FactorEnd::Stopped)
-      throw parallel::CommonError("stopped by a signal while half sets were refined; the same "
-                                  "command with --resume goes on",
-                                  merge_stopped);
+    const FactorRefinement refined =
+        refine_set(half == merging::HalfSet::Odd ? "-odd" : "-even", target, flat, held, on);
     if (refined.end == FactorEnd::Unusable) continue;
-    take_factors(result, refined, mean_, geometry_errors());
+    take_factors(result, refined, mean_, model_errors(table_, refined));
     core::log_info("Half set {}: {} after {} iterations",
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);
@@ -354,11 +532,11 @@ void PixelRun::log_cycle(int cycle, double moved) {
     ++counts[0];
     if (!refined(shot.model)) continue;
     ++counts[1];
-    counts[2] += static_cast<std::int64_t>(results_.empty() ? 0 : results_[i].boxes);
-    counts[3] += static_cast<std::int64_t>(results_.empty() ? 0 : results_[i].pixels);
-    counts[4] += static_cast<std::int64_t>(results_.empty() ? 0 : results_[i].outliers);
-    counts[5] += results_.empty() ? 0 : results_[i].evaluations;
-    if (!results_.empty()) mine.push_back(results_[i].sigma_z_known);
+    counts[2] += static_cast<std::int64_t>(results_[i].boxes);
+    counts[3] += static_cast<std::int64_t>(results_[i].pixels);
+    counts[4] += static_cast<std::int64_t>(results_[i].outliers);
+    counts[5] += results_[i].evaluations;
+    mine.push_back(results_[i].sigma_z_known);
   }
   communicator_.all_sum(std::span(counts));
   const std::vector<double> sigma_z = communicator_.gather(mine);
@@ -371,6 +549,7 @@ void PixelRun::log_cycle(int cycle, double moved) {
   figures.outliers = counts[4];
   figures.evaluations = counts[5];
   figures.sigma_z = median(sigma_z);
+  communicator_.broadcast_value(figures.sigma_z); // states must be the same everywhere
   figures.moved = moved;
   if (!refinement_.iterations.empty()) {
     figures.iterations = refinement_.iterations.back().iteration;
@@ -389,43 +568,65 @@ void PixelRun::write() {
   write_pixel_results(communicator_, results);
 }
 
+bool PixelRun::cycle() {
+  const bool fresh = state_.step == PixelStep::Stage1;
+  const int cycle = state_.cycle;
+  if (pixels_.does_stage1() && fresh) {
+    step_(fmt::format("Stage 1: shots against their shoeboxes, cycle {}", cycle));
+    stage1();
+  }
+  require_refined();
+  if (pixels_.predict && !pixels_.all && fresh) {
+    step_("Predict: shoeboxes of all that the refined shots excite");
+    predict();
+  }
+  const bool last = !pixels_.all || cycle >= pixels_.cycles;
+  double moved = 0;
+  if (pixels_.does_stage2()) {
+    if (pixels_.does_stage1() && fresh) save(PixelStep::Stage2, cycle);
+    step_(fmt::format("Stage 2: structure factors against all pixels, cycle {}", cycle));
+    moved = stage2(last);
+  }
+  log_cycle(cycle, moved);
+  if (last) return false;
+  if (moved < pixels_.tolerance) {
+    save(PixelStep::Last, cycle);
+    return false;
+  }
+  state_.step = PixelStep::Stage1;
+  state_.cycle = cycle + 1;
+  if (stopped()) {
+    save(PixelStep::Stage1, cycle + 1);
+    end_early("between cycles");
+  }
+  return true;
+}
+
 void PixelRun::run() {
   prepare_options();
   load_truth();
   step_("Refinement against pixels");
   make_table();
-  const bool whole = pixels_.all, from_images = pixels_.does_stage1();
-  if (from_images)
-    first_shots();
-  else
-    load_shards();
-  require_shots();
-  const int cycles = whole ? pixels_.cycles : 1;
-  for (int cycle = 0; cycle < cycles; ++cycle) {
-    if (pixels_.does_stage1()) {
-      step_(fmt::format("Stage 1: shots against their shoeboxes, cycle {}", cycle + 1));
-      if (cycle > 0) cut_all(false);
-      stage1();
-    }
-    if (pixels_.predict && !whole) {
-      step_("Predict: shoeboxes of all that the refined shots excite");
-      cut_all(false);
-    }
-    double moved = 0;
-    if (pixels_.does_stage2()) {
-      step_(fmt::format("Stage 2: structure factors against all pixels, cycle {}", cycle + 1));
-      moved = stage2(cycle + 1 == cycles);
-    }
-    log_cycle(cycle + 1, moved);
-    if (whole && moved < pixels_.tolerance && cycle + 1 < cycles) {
-      core::log_info("Neither stage moves any more");
-      stage2(true);
-      break;
-    }
-    if (stopped()) throw parallel::CommonError("stopped by a signal between cycles", merge_stopped);
+  begin();
+  if (state_.step == PixelStep::Cut) {
+    cut_first();
+    state_.step = PixelStep::Stage1;
   }
-  if (pixels_.does_stage1() || pixels_.predict) save_shards();
+  require_shots();
+  while (state_.step != PixelStep::Last && cycle()) {
+  }
+  if (state_.step == PixelStep::Last) {
+    step_("Neither stage moves any more: stage 2 once more, with half sets");
+    stage2(true);
+  }
+  if (pixels_.does_stage1() || pixels_.predict) {
+    keep_progress();
+    write_shot_set(communicator_, path("_shots-"),
+                   core::md5_hex(problem_ + shot_set_ + digest_of_options(input_.options)), shots_);
+    core::log_info("Wrote {}", path("_shots-*.shard"));
+  }
   write();
+  if (communicator_.is_root()) remove_state();
 }
 
 } // namespace

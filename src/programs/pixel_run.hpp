@@ -22,11 +22,14 @@ struct PixelInput {
   const std::vector<LoadedExperiments>& loaded; ///< of this rank, with detectors
   std::set<std::string> accepted; ///< identifiers of this rank's lattices that were merged
   std::string digest;             ///< of all identifiers
+  std::string options;            ///< all, as phil
 };
 
 /// Stage 1 (shots), predict (shoeboxes anew), stage 2 (structure factors), as options.pixels says; writes
 /// what docs/pixel-refinement.md lists. `step` announces a step in the log. Collective. Throws
-/// parallel::CommonError: merge_nothing_left where no shot has pixels, merge_stopped after a signal.
+/// parallel::CommonError: merge_nothing_left where no shot has pixels or none could be refined,
+/// merge_stopped after a signal: what is needed to go on with --resume then lies in PREFIX_pixels.state,
+/// PREFIX_resume-*.shard and PREFIX_stage2*.checkpoint, which a run that ends removes.
 void run_pixel_refinement(const parallel::Communicator& communicator, const MergeOptions& options,
                           const PixelInput& input,
                           const std::function<void(const std::string&)>& step);

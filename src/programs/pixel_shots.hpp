@@ -5,6 +5,7 @@
 
 #include "kilobragg/io/image_finder.hpp"
 #include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/parallel/communicator.hpp"
 #include "kilobragg/pixelrefinement/shot_record.hpp"
 
 #include <map>
@@ -32,11 +33,22 @@ private:
   models::Image image_;
 };
 
-/// Shots of this rank: lattices of one image are one shot. Lattices not in `accepted` are left out.
+/// Shots with images that lie next to each other, an even share for each rank, sorted by identifier. The
+/// lattices of one image are one shot, whichever ranks hold them, in the order of their identifiers. Those
+/// not in `accepted` are left out; an image that has no other is a shot in state Contradiction. Collective.
 /// N and mosaic spread begin with what the options say, else as pixelrefinement::first_lattice() has them.
 /// Spectra come from the list of shots, else from the image's file; where neither has one the beam is monochromatic.
-std::vector<pixelrefinement::ShotModel> make_shots(const std::vector<LoadedExperiments>& loaded,
+std::vector<pixelrefinement::ShotModel> make_shots(const parallel::Communicator& communicator,
+                                                   const std::vector<LoadedExperiments>& loaded,
                                                    const std::set<std::string>& accepted,
                                                    const PixelOptions& options, ShotImages& images);
+
+/// What is said of a shot whose image cannot be used.
+std::string no_pixels_text(const pixelrefinement::ShotModel& shot, const std::string& why);
+/// Warns in the log, on the first rank, of what all ranks found, the first 20 in order. Collective.
+void warn_of(const parallel::Communicator& communicator, const std::vector<std::string>& problems);
+
+/// Numbers of shots in the order in which their images lie, which is how files are read best.
+std::vector<std::size_t> in_order_of_images(const std::vector<pixelrefinement::ShotRecord>& shots);
 
 } // namespace kilobragg::programs

@@ -63,7 +63,7 @@ FactorTable first_table(const FactorTable& known, const OutputFrame& frame, doub
 }
 
 void take_factors(FactorTable& table, const pixelrefinement::FactorRefinement& refined,
-                  const std::vector<double>& mean, const std::vector<double>& geometry) {
+                  const std::vector<double>& mean, const std::vector<double>& model_variance) {
   constexpr double least_sigma = 1e-4;
   constexpr std::size_t per_shell = 500;
   std::vector<std::size_t> order;
@@ -94,12 +94,13 @@ void take_factors(FactorTable& table, const pixelrefinement::FactorRefinement& r
       const auto n = double(refined.scores.segments[i]);
       if (n < 2) continue;
       scores += refined.scores.squares[i] * n / (n - 1) / refined.information[i];
-      expected += 1;
+      expected += 1 + (model_variance.empty() ? 0 : model_variance[i] * refined.information[i]);
     }
     const double phi = expected > 10 ? std::max(1.0, scores / expected) : 1;
     for (std::size_t k = begin; k < end; ++k) {
       const std::size_t i = order[k];
-      const double variance = 1 / refined.information[i] + (geometry.empty() ? 0 : geometry[i]);
+      const double variance =
+          1 / refined.information[i] + (model_variance.empty() ? 0 : model_variance[i]);
       table.sigma[i] = std::max(least_sigma, std::sqrt(phi * variance));
     }
   }

@@ -20,12 +20,12 @@ pixelrefinement::FactorTable first_table(const pixelrefinement::FactorTable& kno
                                          const OutputFrame& frame, double d_min,
                                          bool merge_anomalous);
 
-/// Puts a refinement's result into the table. sigma(ln F)^2 = (1/information + geometry) phi, where phi
+/// Puts a refinement's result into the table. sigma(ln F)^2 = (1/information + model_variance) phi, where phi
 /// >= 1 is what squared scores of the shots exceed the information by (sandwich estimate), one number for
-/// each shell, with n/(n-1) for an index seen in n shots. `geometry` is the variance that errors of the
+/// each shell, with n/(n-1) for an index seen in n shots. `model_variance` is the variance that errors of the
 /// shots' parameters cause, by row; empty = none. Rows that no pixel saw become the mean of their shell.
 void take_factors(pixelrefinement::FactorTable& table,
                   const pixelrefinement::FactorRefinement& refined, const std::vector<double>& mean,
-                  const std::vector<double>& geometry);
+                  const std::vector<double>& model_variance);
 
 } // namespace kilobragg::programs

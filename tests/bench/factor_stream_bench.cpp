@@ -57,8 +57,8 @@ struct Work {
       const ShotStream& s = shots.back();
       const auto single = std::int64_t(s.kernel.size()), shared = std::int64_t(s.shared.size()),
                  parts = std::int64_t(s.parts.size());
-      // Shared pixels: value, background, readout, first part; their parts twice; their slopes out and in.
-      bytes += 12 * single + 20 * shared + 16 * parts + 8 * shared + 8 * parts;
+      // Shared pixels: value, background, readout; their parts twice; their slopes out and in.
+      bytes += 12 * single + 12 * shared + 16 * parts + 8 * shared + 8 * parts;
       bytes += 80 * std::int64_t(s.segments.size()); // 56 of description, c and two sums
       pixels += single + shared;
     }

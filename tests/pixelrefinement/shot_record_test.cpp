@@ -64,7 +64,7 @@ TEST(ShotRecord, RefusesWhatIsNoShot) {
   EXPECT_THROW(unpack_shot(bytes + "x", pool), core::Error);
   for (std::size_t n = 0; n < bytes.size(); n += 3)
     EXPECT_THROW(unpack_shot(std::string_view(bytes).substr(0, n), pool), core::Error) << n;
-  bytes[0] = 2;
+  bytes[0] = 3;
   EXPECT_THROW(unpack_shot(bytes, pool), core::Error); // a later version
   shot.pixels.value.pop_back();
   EXPECT_THROW(pack_shot(shot, pool), core::Error);

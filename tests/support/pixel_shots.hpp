@@ -30,7 +30,7 @@ inline pixelrefinement::ShotModel model_of_shot(int lattices) {
                                                  models::SpaceGroup("P43212"));
     lattice.size = {{16, 0, 0, 0, 18, 0, 0, 0, 14}};
     lattice.rotation = 4e-6 * Mat3::identity();
-    lattice.scale = l == 0 ? 2e-4 : 1.5e-4;
+    lattice.scale = l == 0 ? 0.005 : 0.004;
     shot.lattices.push_back(lattice);
     shot.lattice_identifiers.push_back("lattice " + std::to_string(l));
   }

@@ -76,4 +76,16 @@ ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Bea
                              const ShoeboxShot& shot, const DeviceReflections& reflections,
                              const ShoeboxOptions& options);
 
+/// Where a reflection may light a panel.
+struct LitBox {
+  std::uint32_t reflection = 0; ///< in the ReflectionSphere
+  Shoebox box;
+};
+
+/// The pixels that each peak of a shot reaches on whole panels, down to `tail` of its height, peak by peak:
+/// a reflection comes once per lattice, block, direction of the beam and panel. Takes no time or memory
+/// per pixel; the shot's own boxes and parameters do not matter.
+std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const ShoeboxShot& shot,
+                                   const DeviceReflections& reflections, double tail);
+
 } // namespace kilobragg::diffraction

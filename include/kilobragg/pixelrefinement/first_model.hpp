@@ -18,8 +18,8 @@ struct FirstLatticeParams {
   std::optional<double> spread_deg; ///< mosaic spread, standard deviation
 };
 
-/// N = D / V^(1/3) along all axes with the domain size D (1000 angstrom where nothing was fitted), at least
-/// 5; the spread is the half mosaicity, at least 0.01 degrees, alike about all axes.
+/// N = D / V^(1/3) along all axes with the domain size D (1000 angstrom where nothing was fitted), 5
+/// to 20; the spread is the half mosaicity, at least 0.01 degrees, alike about all axes.
 diffraction::ShotLattice first_lattice(const models::Crystal& crystal,
                                        const FirstLatticeParams& params);
 

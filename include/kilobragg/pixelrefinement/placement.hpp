@@ -22,9 +22,15 @@ struct ShotLoad {
 /// The order of `shots` does not matter. Throws core::Error where two have one identifier.
 std::vector<int> place_shots(std::span<const ShotLoad> shots, int ranks);
 
+/// Moves shots: shots[i] goes to rank destinations[i]. Returns what came here, in no particular order. Equal
+/// detectors become one object, and are sent once to each rank. Collective; throws core::Error on all
+/// ranks.
+std::vector<ShotRecord> send_shots(const parallel::Communicator& communicator,
+                                   std::vector<ShotRecord> shots,
+                                   std::span<const int> destinations);
+
 /// Moves the shots of all ranks to where place_shots() puts them, wherever they are now, and returns this
-/// rank's in order of their identifiers. Equal detectors become one object, and are sent once to each
-/// rank. Collective; throws core::Error on all ranks.
+/// rank's in order of their identifiers. Collective; throws core::Error on all ranks.
 std::vector<ShotRecord> distribute_shots(const parallel::Communicator& communicator,
                                          std::vector<ShotRecord> shots);
 

@@ -16,8 +16,10 @@ struct Stage1Params {
   double slack = 0.004;    ///< orientations may be that wrong (rad)
   /// A pixel is left out where |z - median| exceeds this many robust deviations of its box's z (at least 1).
   double outlier_z = 12;
-  double max_sigma_z = 10; ///< a shot above it is given up
-  int min_boxes = 8;       ///< ... or with fewer boxes than this
+  /// A shot is given up above it (the worst thousandth of pixels aside), or where its light explains less
+  /// than its parameters would by chance.
+  double max_sigma_z = 10;
+  int min_boxes = 8; ///< ... or with fewer boxes than this
 };
 
 /// Of one parameter at the end.
@@ -36,13 +38,16 @@ struct Stage1Result {
 };
 
 /// Moves `shot` to the best model and sets its state; marks outlying pixels in `pixels` as not used.
-/// L-BFGS in coordinates in which the Fisher information at the start is the unit matrix. A shot that
-/// cannot be refined keeps its model and gets the state that says why.
+/// L-BFGS in coordinates in which the Fisher information is the unit matrix: that at the start, then that
+/// at the point reached. Before, only pixels that outshine the model everywhere are marked; after, outliers
+/// as outlier_z says, and where there are any the descent goes on without them. A shot that cannot be
+/// refined keeps its model and gets the state that says why.
 Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable& table,
                          const FactorSphere& sphere, const Stage1Params& params);
 
 /// Brings the scales of a shot's lattices to the photons of its boxes: all are multiplied by
-/// sum (value - background) / sum bragg. Returns the factor, 0 where there is nothing to compare.
+/// sum w (value - background) / sum w bragg, w = bragg / (background + readout^2), which is least squares.
+/// Returns the factor, 0 where there is nothing to compare.
 double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
                        const FactorSphere& sphere, const Stage1Params& params);
 

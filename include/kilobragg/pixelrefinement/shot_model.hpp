@@ -5,6 +5,8 @@
 #include "kilobragg/diffraction/shoebox_model.hpp"
 #include "kilobragg/models/experiment.hpp"
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +25,9 @@ enum class ShotState : std::uint8_t {
   Contradiction, ///< its cell does not fit the merge's
 };
 const char* word_of(ShotState state);
+inline constexpr std::array all_shot_states = {
+    ShotState::Fresh,     ShotState::Refined,  ShotState::Limit,  ShotState::NoPixels,
+    ShotState::NotFinite, ShotState::Singular, ShotState::BadFit, ShotState::Contradiction};
 
 /// One image with all its lattices.
 struct ShotModel {

@@ -17,6 +17,7 @@ namespace kilobragg::pixelrefinement {
 struct ShotRecord {
   ShotModel model;
   ShotPixels pixels;
+  std::string caller = {}; ///< bytes that the caller keeps with the shot
 };
 
 /// Detectors by the MD5 of their bytes: shots that were taken with equal ones share one in memory.

@@ -35,7 +35,8 @@ struct ShotImage {
 /// As t is at its best everywhere, df/dx = sum slope e^t dbragg/dx + restraints (envelope theorem).
 class ShotTarget {
 public:
-  /// Everything that is passed must outlive it. Only boxes in state Used take part.
+  /// Everything that is passed must outlive it; values and backgrounds are taken as they stand. Only boxes
+  /// in state Used take part.
   ShotTarget(const ParameterSpace& space, const ShotPixels& pixels, const FactorTable& table,
              const ShotReflections& reflections, const ShotTargetParams& params);
 
@@ -49,13 +50,31 @@ public:
 private:
   struct Box {
     std::size_t number;      ///< in ShotPixels
-    std::size_t first, last; ///< of the pixels that count, in `pixel_`
+    std::size_t first, last; ///< of the pixels that count, in `counted_`
     double prior;            ///< 1/width^2; 0 = t stays 0
-    double inv_d2;
   };
+  /// A pixel that counts.
+  struct Pixel {
+    std::size_t modelled;     ///< in the model's images
+    double value, background; ///< photons; value as the likelihood counts it
+    double readout;           ///< 0 where the likelihood knows of none
+    double log_factorial;     ///< of a whole number of photons
+    double dark;              ///< -ln p(value | background)
+  };
+  /// One that is lit, with its light at t = 0 and then at the best t.
+  struct LitPixel {
+    const Pixel* pixel;
+    double bragg;
+  };
+  void add_box(std::size_t number);
+  Pixel make_pixel(std::size_t pixel, std::size_t modelled) const;
+  PixelFit fit(const Pixel& pixel, double m) const;
+  /// The same without the value, which takes a logarithm.
+  PixelFit slope(const Pixel& pixel, double m) const;
   diffraction::ShoeboxImage model(std::span<const double> x, bool derivatives) const;
-  /// The best t of a box.
-  double fit_scale(const Box& box, std::span<const double> bragg, double start) const;
+  std::vector<LitPixel> lit_pixels(const Box& box, const std::vector<double>& photons) const;
+  /// The best t of box number k; it is kept as the next start.
+  double fit_scale(std::size_t k, std::span<const LitPixel> lit);
 
   const ParameterSpace& space_;
   const ShotPixels& pixels_;
@@ -64,10 +83,9 @@ private:
   ShotTargetParams params_;
   std::vector<diffraction::Shoebox> windows_; ///< of the boxes in use
   std::vector<Box> boxes_;
-  std::vector<std::size_t> pixel_;    ///< in ShotPixels, of each that counts
-  std::vector<std::size_t> modelled_; ///< in the model's images
-  std::vector<std::size_t> first_of_window_;
-  std::vector<double> scale_; ///< t of each box, where the last evaluation left it
+  std::vector<Pixel> counted_;
+  std::vector<std::size_t> first_of_window_; ///< in the model's images, and the end
+  std::vector<double> scale_;                ///< t of each box, where the last evaluation left it
 };
 
 } // namespace kilobragg::pixelrefinement

@@ -1,0 +1,144 @@
+// From the covariance of each shot's parameters to the variance of every F that it measures.
+#include "kilobragg/pixelrefinement/factor_errors.hpp"
+
+#include "kernels/geometry/small_solve.hpp"
+
+#include "kilobragg/parallel/fixed_point_sum.hpp"
+#include "kilobragg/pixelrefinement/shoeboxes.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kilobragg::pixelrefinement {
+namespace {
+
+/// Of one box: how its F would follow the shot's parameters, and what the plane of its background costs.
+struct BoxCoupling {
+  std::size_t row;
+  std::vector<double> c; ///< by parameter
+  double background = 0; ///< variance of sum w (2 k) db over the errors db of the plane
+};
+
+/// Sums over a box for the plane c + a x + b y that is fitted along with F.
+struct PlaneCoupling {
+  double information = 0; ///< sum w (2 k)^2
+  double m[9] = {};       ///< sum w phi phi^T, phi = (1, x, y)
+  double v[3] = {};       ///< sum w (2 k) phi
+
+  void add(double w, double k, double x, double y) {
+    const double phi[3] = {1, x, y};
+    information += 4 * w * k * k;
+    for (int i = 0; i < 3; ++i) {
+      v[i] += 2 * w * k * phi[i];
+      for (int j = 0; j < 3; ++j) m[3 * i + j] += w * phi[i] * phi[j];
+    }
+  }
+  /// The information I of ln F falls to I - loss where the plane is free, which is an added variance of
+  /// 1/(I - loss) - 1/I; returned times I^2.
+  double variance() const {
+    constexpr double most = 0.95; // of the information
+    double solved[3] = {v[0], v[1], v[2]}, copy[9];
+    std::copy(std::begin(m), std::end(m), copy);
+    if (!solve_symmetric(copy, 3, 3, solved)) return 0;
+    const double loss =
+        std::min(most * information, v[0] * solved[0] + v[1] * solved[1] + v[2] * solved[2]);
+    return information * loss / (information - loss);
+  }
+};
+
+/// The derivatives of a shot's boxes, which the minimum of stage 2 depends on. F is as in the table.
+std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixels,
+                                   const FactorTable& table, const ShotReflections& near,
+                                   const ParameterSpace& space, const Stage1Params& params) {
+  const std::vector<double> x = space.start();
+  diffraction::ShoeboxShot boxes;
+  boxes.shot.beam = shot.beam;
+  boxes.shot.lattices = shot.lattices;
+  boxes.wavelength = shot.wavelength;
+  boxes.parameters = space.directions(x);
+  for (const ReflectionBox& box : pixels.boxes)
+    if (is_good(box.state)) boxes.boxes.push_back(box.box);
+  const diffraction::DeviceReflections reflections(with_factors(near, table, shot.b_factor));
+  const auto image = diffraction::model_shoeboxes(
+      moved_detector(shot), shot.beam, boxes, reflections,
+      {.oversample = params.target.oversample, .tail = params.target.tail, .contributions = false});
+  const std::size_t n = space.size(), stride = image.photons.size();
+  const Mat3 b_matrix = table.cell.b_matrix();
+  std::vector<BoxCoupling> result;
+  std::size_t at = 0; // of the box in the image
+  for (const ReflectionBox& box : pixels.boxes) {
+    if (!is_good(box.state)) continue;
+    const std::size_t begin = at;
+    at += box.box.size();
+    const std::int32_t row = table.row_of(box.hkl);
+    if (row < 0 || box.state != BoxState::Used) continue;
+    BoxCoupling coupling{static_cast<std::size_t>(row), std::vector<double>(n)};
+    PlaneCoupling plane;
+    double with_light = 0;
+    const int width = box.box.x1 - box.box.x0;
+    for (std::size_t i = 0; i < box.box.size(); ++i) {
+      const std::size_t pixel = box.first + i;
+      const double k = image.photons[begin + i], noise = double(pixels.readout_of(pixel));
+      if (pixels.used[pixel] == 0) continue;
+      const double information = fit_pixel(params.target.likelihood, double(pixels.value[pixel]),
+                                           double(pixels.background[pixel]) + k, noise)
+                                     .information;
+      plane.add(information, k, double(static_cast<int>(i) % width),
+                double(static_cast<int>(i) / width));
+      if (k == 0) continue;
+      const double weight = 2 * k * information;
+      with_light += weight * k;
+      for (std::size_t q = 0; q < n; ++q)
+        coupling.c[q] += weight * image.derivatives[q * stride + begin + i];
+    }
+    if (const int b = space.b_factor(); b >= 0) {
+      const Vec3 q = b_matrix * Vec3{double(box.hkl.h), double(box.hkl.k), double(box.hkl.l)};
+      coupling.c[static_cast<std::size_t>(b)] =
+          -0.5 * norm2(q) * with_light * space.b_factor_slope(x);
+    }
+    if (plane.information > 0) coupling.background = plane.variance();
+    result.push_back(std::move(coupling));
+  }
+  return result;
+}
+
+/// c^T M^-1 c; negative where M is not positive definite.
+double quadratic(std::vector<double> m, const std::vector<double>& c) {
+  std::vector<double> solved = c;
+  const auto n = static_cast<int>(c.size());
+  if (!solve_symmetric(m.data(), n, n, solved.data())) return -1;
+  double sum = 0;
+  for (std::size_t i = 0; i < c.size(); ++i) sum += c[i] * solved[i];
+  return sum;
+}
+
+} // namespace
+
+std::vector<double> model_variances(const parallel::Communicator& communicator,
+                                    std::span<const ShotRecord> shots, const FactorTable& table,
+                                    const FactorSphere& sphere, std::span<const double> information,
+                                    const Stage1Params& params) {
+  // A box adds at most (ln F may not be known to better than a factor e) 1, in steps of 2^-40.
+  constexpr double largest = 1, steps = 1099511627776.0;
+  std::vector<std::int64_t> sums(table.size());
+  for (const ShotRecord& shot : shots) {
+    if (shot.model.state != ShotState::Refined && shot.model.state != ShotState::Limit) continue;
+    const ParameterSpace space(shot.model, params.rules);
+    const ShotReflections near = reflections_near(shot.model, sphere, 0);
+    const std::vector<double> m =
+        ShotTarget(space, shot.pixels, table, near, params.target).information(space.start());
+    for (const BoxCoupling& box : couplings(shot.model, shot.pixels, table, near, space, params)) {
+      const double i_h = information[box.row], shot_part = std::max(0.0, quadratic(m, box.c));
+      const double variance = (shot_part + box.background) / (i_h * i_h);
+      if (!(variance >= 0)) continue;
+      sums[box.row] += parallel::to_fixed_point(std::min(largest, variance), steps);
+    }
+  }
+  communicator.all_sum(std::span(sums));
+  std::vector<double> result;
+  result.reserve(sums.size());
+  for (const std::int64_t sum : sums) result.push_back(double(sum) / steps);
+  return result;
+}
+
+} // namespace kilobragg::pixelrefinement

@@ -1,0 +1,210 @@
+// Stage 1 on drawn shots: what it recovers, how true its errors are, and how bad shots end.
+#include "tests/support/pixel_shots.hpp"
+
+#include "kilobragg/pixelrefinement/refine_shot.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+namespace kilobragg::pixelrefinement {
+namespace {
+
+using testing::make_pixel_shot;
+using testing::PixelShot;
+
+/// Orientation, cell, N, spread and G moved away from the truth.
+ShotModel perturbed(ShotModel shot) {
+  for (auto& lattice : shot.lattices) {
+    Mat3& a = lattice.crystal.a_matrix;
+    a = rotation_about(unit({1, -1, 0.5}), 0.001) * a;
+    const Mat3 u = lattice.crystal.u_matrix(), b = transpose(u) * a;
+    a = u * (Mat3{{1.001, 0, 0, 0, 1.001, 0, 0, 0, 0.9985}} * b);
+    lattice.size = 1.15 * lattice.size;
+    lattice.rotation = 0.8 * lattice.rotation;
+    lattice.scale *= 1.4;
+  }
+  return shot;
+}
+
+double angle_between(const Mat3& a, const Mat3& b) {
+  return models::misorientation_deg(a, b, {{1, 0, 0, 0, 1, 0, 0, 0, 1}});
+}
+
+void expect_truth(const ShotModel& found, const ShotModel& truth) {
+  for (std::size_t l = 0; l < truth.lattices.size(); ++l) {
+    const auto &a = found.lattices[l], &b = truth.lattices[l];
+    EXPECT_LT(angle_between(a.crystal.a_matrix, b.crystal.a_matrix), 0.01);
+    EXPECT_NEAR(a.crystal.unit_cell().a, b.crystal.unit_cell().a, 0.02);
+    EXPECT_NEAR(a.crystal.unit_cell().c, b.crystal.unit_cell().c, 0.02);
+    for (int i = 0; i < 3; ++i) EXPECT_NEAR(a.size(i, i) / b.size(i, i), 1, 0.15);
+    EXPECT_NEAR(std::sqrt(a.rotation(0, 0) / b.rotation(0, 0)), 1, 0.1);
+    EXPECT_NEAR(a.scale / b.scale, 1, 0.2);
+  }
+}
+
+TEST(RefineShot, RecoversTheTruth) {
+  for (const int lattices : {1, 2}) {
+    PixelShot shot = make_pixel_shot({.lattices = lattices, .sigma = 0.03});
+    ShotModel model = perturbed(shot.truth);
+    const double factor = set_first_scale(model, shot.pixels, shot.table, shot.sphere, {});
+    EXPECT_GT(factor, 0.2);
+    EXPECT_LT(factor, 2);
+    const Stage1Result result = refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+    EXPECT_EQ(model.state, ShotState::Refined);
+    EXPECT_NEAR(result.sigma_z, 1, 0.05);
+    EXPECT_GE(result.sigma_z_known, result.sigma_z);
+    EXPECT_EQ(result.boxes, shot.pixels.boxes.size());
+    EXPECT_LT(result.evaluations, 60);
+    EXPECT_EQ(result.parameters.size(), std::size_t(10 * lattices));
+    expect_truth(model, shot.truth);
+  }
+}
+
+TEST(RefineShot, ErrorsAreTrue) {
+  PixelShot shot = make_pixel_shot({.threshold = 100});
+  Stage1Params params;
+  params.target.free_intensities = false;
+  std::map<std::string, std::vector<double>> pulls;
+  const ParameterSpace space(shot.truth, params.rules);
+  const std::vector<double> start = space.start();
+  for (unsigned draw = 0; draw < 60; ++draw) {
+    testing::draw_values(shot, 0, 100 + draw);
+    ShotModel model = shot.truth;
+    ShotPixels pixels = shot.pixels;
+    const Stage1Result result = refine_shot(model, pixels, shot.table, shot.sphere, params);
+    ASSERT_EQ(model.state, ShotState::Refined);
+    for (std::size_t i = 0; i < space.size(); ++i)
+      pulls[space.name(i)].push_back((result.parameters[i].value - space.value(i, start[i])) /
+                                     result.parameters[i].sigma);
+  }
+  std::vector<double> all;
+  for (auto& [name, some] : pulls) {
+    double mean = 0, squares = 0;
+    for (const double p : some) {
+      all.push_back(std::abs(p));
+      mean += p / 60;
+      squares += p * p / 60;
+    }
+    EXPECT_LT(std::abs(mean), 0.55) << name;
+    EXPECT_NEAR(std::sqrt(squares), 1, 0.35) << name;
+  }
+  std::sort(all.begin(), all.end());
+  const double width = 1.4826 * all[all.size() / 2];
+  EXPECT_GT(width, 0.85);
+  EXPECT_LT(width, 1.15);
+}
+
+TEST(RefineShot, DropsAHotPixelBeforeItDoesHarm) {
+  PixelShot shot = make_pixel_shot({.sigma = 0.03});
+  const std::size_t hot = shot.pixels.boxes[3].first + 33;
+  shot.pixels.value[hot] = 1e6f;
+  ShotModel model = perturbed(shot.truth);
+  const Stage1Result result = refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  EXPECT_EQ(model.state, ShotState::Refined);
+  EXPECT_EQ(shot.pixels.used[hot], 0);
+  EXPECT_GE(result.outliers, 1u);
+  EXPECT_LE(result.outliers, 10u);
+  EXPECT_NEAR(result.sigma_z, 1, 0.05);
+  expect_truth(model, shot.truth);
+}
+
+TEST(RefineShot, MarksOutliersAndGoesOnWithoutThem) {
+  PixelShot shot = make_pixel_shot({.sigma = 0.03});
+  std::vector<std::size_t> bad;
+  for (const std::size_t box : {2, 9, 17}) bad.push_back(shot.pixels.boxes[box].first + 5);
+  for (const std::size_t i : bad) shot.pixels.value[i] = 90;
+  ShotModel model = shot.truth;
+  refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  EXPECT_EQ(model.state, ShotState::Refined);
+  for (const std::size_t i : bad) EXPECT_EQ(shot.pixels.used[i], 0);
+  expect_truth(model, shot.truth);
+}
+
+/// The model stays as it was, but for its state.
+void expect_unchanged(const ShotModel& model, const ShotModel& before, ShotState state) {
+  EXPECT_STREQ(word_of(model.state), word_of(state));
+  for (std::size_t l = 0; l < before.lattices.size(); ++l) {
+    EXPECT_EQ(model.lattices[l].crystal.a_matrix, before.lattices[l].crystal.a_matrix);
+    EXPECT_EQ(model.lattices[l].size, before.lattices[l].size);
+    EXPECT_EQ(model.lattices[l].scale, before.lattices[l].scale);
+  }
+}
+
+TEST(RefineShot, AWrongLatticeIsABadFit) {
+  for (const double brighter : {1.0, 20.0}) {
+    PixelShot shot = make_pixel_shot({.sigma = 0.1});
+    for (double& light : shot.bragg) light *= brighter;
+    testing::draw_values(shot, 0, 3);
+    ShotModel model = shot.truth;
+    model.lattices[0].scale *= brighter;
+    model.lattices[0].crystal.a_matrix =
+        rotation_about(unit({1, 3, -2}), 0.2) * model.lattices[0].crystal.a_matrix;
+    const ShotModel before = model;
+    Stage1Params params;
+    params.max_sigma_z = 3;
+    refine_shot(model, shot.pixels, shot.table, shot.sphere, params);
+    expect_unchanged(model, before, ShotState::BadFit);
+  }
+}
+
+TEST(RefineShot, WithoutLightIsABadFit) {
+  PixelShot shot = make_pixel_shot({.sigma = 0.1});
+  for (double& light : shot.bragg) light = 0;
+  testing::draw_values(shot, 0, 3);
+  ShotModel model = shot.truth;
+  refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::BadFit);
+}
+
+TEST(RefineShot, TooFewBoxesAreNoPixels) {
+  PixelShot shot = make_pixel_shot({});
+  ShotModel model = shot.truth;
+  ShotPixels none;
+  refine_shot(model, none, shot.table, shot.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::NoPixels);
+  EXPECT_EQ(set_first_scale(model, none, shot.table, shot.sphere, {}), 0);
+  for (std::size_t b = 5; b < shot.pixels.boxes.size(); ++b)
+    shot.pixels.boxes[b].state = BoxState::Saturated;
+  refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::NoPixels);
+}
+
+TEST(RefineShot, TooFewPixelsAreSingular) {
+  PixelShot shot = make_pixel_shot({});
+  std::fill(shot.pixels.used.begin(), shot.pixels.used.end(), std::uint8_t(0));
+  for (std::size_t b = 0; b < 4; ++b) shot.pixels.used[shot.pixels.boxes[b].first + 44] = 1;
+  ShotModel model = shot.truth;
+  refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::Singular);
+}
+
+TEST(RefineShot, WhatIsNotFiniteIsSaid) {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  PixelShot shot = make_pixel_shot({.sigma = 0.1}), other = shot;
+  shot.table.f[std::size_t(shot.table.row_of(shot.pixels.boxes[4].hkl))] = nan;
+  ShotModel model = shot.truth;
+  const auto used = shot.pixels.used;
+  refine_shot(model, shot.pixels, shot.table, shot.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::NotFinite);
+  EXPECT_EQ(shot.pixels.used, used);
+  other.pixels.value[other.pixels.boxes[4].first + 3] = float(nan);
+  refine_shot(model, other.pixels, other.table, other.sphere, {});
+  expect_unchanged(model, shot.truth, ShotState::NotFinite);
+}
+
+TEST(RefineShot, StopsAtTheLimitOfEvaluations) {
+  PixelShot shot = make_pixel_shot({.sigma = 0.1});
+  ShotModel model = perturbed(shot.truth);
+  Stage1Params params;
+  params.max_evaluations = 3;
+  const Stage1Result result = refine_shot(model, shot.pixels, shot.table, shot.sphere, params);
+  EXPECT_STREQ(word_of(model.state), "limit");
+  EXPECT_LE(result.evaluations, 3);
+}
+
+} // namespace
+} // namespace kilobragg::pixelrefinement
