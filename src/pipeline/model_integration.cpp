@@ -78,11 +78,12 @@ ShotModel ModelIntegrator::first_model(const models::StillResult& still) const {
 std::string ModelIntegrator::refine(ShotModel& shot, const models::Image& image,
                                     const PixelModelParams& params) const {
   const FactorTable& table = *params.factors;
-  if (!scale_to_image(shot, image, table, sphere_, mean_, params.prediction, params.shoeboxes,
-                      params.stage1))
+  ShotPredictionParams first = params.prediction;
+  first.margin = 2;
+  if (!scale_to_image(shot, image, table, sphere_, mean_, first, params.shoeboxes, params.stage1))
     return fmt::format("{}: nothing rises above the background where spots are expected",
                        word_of(ShotState::NoPixels));
-  const auto spots = predict_shot(shot, sphere_, mean_, params.prediction);
+  const auto spots = predict_shot(shot, sphere_, mean_, first);
   ShotPixels pixels =
       cut_shoeboxes(image, *shot.detector, spots, shot.identifier, params.shoeboxes);
   const Stage1Result result = refine_shot(shot, pixels, table, sphere_, params.stage1);

@@ -60,12 +60,16 @@ bool scale_to_image(ShotModel& shot, const models::Image& image, const FactorTab
                     const ShotPredictionParams& prediction, const ShoeboxParams& shoeboxes,
                     const Stage1Params& stage1) {
   constexpr std::size_t enough = 300;
+  constexpr double least_part = 1e-3;
   ShotPredictionParams any = prediction;
   any.threshold = 0;
   auto spots = predict_shot(shot, sphere, mean, any);
   std::stable_sort(spots.begin(), spots.end(),
                    [](const auto& a, const auto& b) { return a.photons > b.photons; });
   if (spots.size() > enough) spots.resize(enough);
+  // Spots of hardly a photon may be streaks across the image, and spoil the background of all others.
+  while (!spots.empty() && spots.back().photons < least_part * spots.front().photons)
+    spots.pop_back();
   const ShotPixels bright = cut_shoeboxes(image, *shot.detector, spots, "", shoeboxes);
   return set_first_scale(shot, bright, table, sphere, stage1) != 0;
 }

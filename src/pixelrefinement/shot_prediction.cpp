@@ -118,6 +118,7 @@ void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
       {.oversample = params.oversample, .tail = params.tail, .contributions = true});
   const std::vector<Light> lights = gather(places, image);
   std::vector<std::ptrdiff_t> spot_of(lights.size(), -1);
+  const std::size_t before = spots.size();
   for (std::size_t w = 0, end; w < lights.size(); w = end) {
     std::size_t best = w; // of the reflection's panels, the one with most of its light
     for (end = w; end < lights.size() && places.reflection[end] == places.reflection[w]; ++end)
@@ -128,6 +129,11 @@ void add_spots(const ShotModel& shot, int lattice, const ShotReflections& near,
                               places.windows[best].panel));
   }
   draw_cores(places, image, lights, spot_of, params.core_share, spots);
+  for (std::size_t i = before; i < spots.size(); ++i) {
+    models::PixelBox& core = spots[i].core;
+    core.x0 -= params.margin, core.x1 += params.margin;
+    core.y0 -= params.margin, core.y1 += params.margin;
+  }
 }
 
 } // namespace

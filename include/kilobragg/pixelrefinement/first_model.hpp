@@ -31,7 +31,7 @@ models::Mosaicity mosaicity_of(const diffraction::ShotLattice& lattice);
 int enough_points(const ShotModel& shot);
 
 /// Brings the scales of a new shot to its image: set_first_scale() on shoeboxes about the 300 brightest
-/// spots of a prediction without threshold. `mean`: mean_intensities() of the table. False where nothing
+/// spots of a prediction without threshold, as far as they have a thousandth of the brightest's photons. `mean`: mean_intensities() of the table. False where nothing
 /// rises above the background. Throws core::Error as cut_shoeboxes() does.
 bool scale_to_image(ShotModel& shot, const models::Image& image, const FactorTable& table,
                     const FactorSphere& sphere, const std::vector<double>& mean,

@@ -13,8 +13,9 @@ struct ShotPredictionParams {
   /// on what is known of the reflection itself, and weak ones are measured as often as strong ones.
   double threshold = 5;
   double core_share = 0.02; ///< the core holds the pixels above this part of the brightest one
-  double tail = 1e-4;       ///< of ShoeboxOptions
-  int oversample = 1;       ///< points per pixel edge
+  int margin = 0; ///< ... and so many around them: spots may be larger than a model not yet refined
+  double tail = 1e-4; ///< of ShoeboxOptions
+  int oversample = 1; ///< points per pixel edge
 };
 
 /// Sorted by lattice and index; a reflection on two panels is listed on the one with more of its light.
