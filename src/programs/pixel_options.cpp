@@ -2,6 +2,7 @@
 #include "pixel_options.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/io/image_finder.hpp"
 
 #include <cmath>
 #include <filesystem>
@@ -149,6 +150,7 @@ void validate(const PixelOptions& o) {
       !o.all || !(o.stage1 || o.predict || o.stage2),
       "--pixels does all steps in cycles; --stage1, --predict and --stage2 are single steps "
       "(give one or the others)");
+  for (const std::string& map : o.maps) io::parse_path_map(map);
   core::require(o.cycles >= 1, "pixels.cycles={} (at least 1)", o.cycles);
   core::require(o.gain > 0 && std::isfinite(o.gain), "pixels.gain={} (must be above 0)", o.gain);
   core::require(o.readout >= 0 && std::isfinite(o.readout),

@@ -153,6 +153,21 @@ protected:
     H5Sclose(memory), H5Sclose(space), H5Dclose(data), H5Fclose(file);
   }
 
+  /// While it lives the images are not where they were, but for the truth.
+  struct Hidden {
+    Hidden() {
+      fs::rename(path("in"), path("hidden"));
+      fs::create_directories(path("in"));
+      fs::copy_file(path("hidden/run_truth.mtz"), path("in/run_truth.mtz"));
+    }
+    ~Hidden() {
+      fs::remove_all(path("in"));
+      fs::rename(path("hidden"), path("in"));
+    }
+    Hidden(const Hidden&) = delete;
+    Hidden& operator=(const Hidden&) = delete;
+  };
+
   static inline std::unique_ptr<testing::TemporaryFolder> folder;
 };
 
@@ -297,18 +312,13 @@ TEST_F(MergePixels, StepsOneByOneAreACycle) {
 
 TEST_F(MergePixels, ImagesThatMovedAreFoundOrSaidToBeMissing) {
   const std::string input = copy_of("moved", true);
-  const std::string hidden = path("in_hidden");
-  fs::rename(path("in"), hidden);
-  fs::create_directories(path("in"));
-  fs::copy_file(hidden + "/run_truth.mtz", path("in/run_truth.mtz"));
+  const Hidden images;
   Finished finished = merge("lost", "--pixels", 2, input);
   expect_says(finished, 3, {"no shot has pixels", "input.map", "run_master"});
   finished = merge("mapped", "--pixels" + map_to(input), 2, input);
   EXPECT_EQ(finished.status, 0) << finished.out;
   finished = merge("searched", "--pixels input.search_path=" + path(input + "/in"), 1, input);
   EXPECT_EQ(finished.status, 0) << finished.out;
-  fs::remove_all(path("in"));
-  fs::rename(hidden, path("in"));
   expect_same("mapped", "whole");
   expect_same("searched", "whole");
 }
@@ -316,6 +326,7 @@ TEST_F(MergePixels, ImagesThatMovedAreFoundOrSaidToBeMissing) {
 TEST_F(MergePixels, ATruncatedFileIsSaid) {
   const std::string input = copy_of("cut", true);
   fs::resize_file(path("cut/in/run_0000.h5"), fs::file_size(path("cut/in/run_0000.h5")) / 3);
+  const Hidden images;
   expect_says(merge("cut_out", "--pixels" + map_to(input), 2, input), 3,
               {"no shot has pixels", "run_"});
 }
@@ -357,7 +368,8 @@ TEST_F(MergePixels, LatticesThatTheMergeRejectedAreCounted) {
 }
 
 TEST_F(MergePixels, FullDisksAreSaidAndLoseNothing) {
-  for (const int blocks : {40, 400, 4000}) { // of 512 bytes
+  const auto shard = static_cast<int>(fs::file_size(path("whole/iobs_shots-0000.shard")) / 512);
+  for (const int blocks : {40, shard / 10, shard / 2}) { // of 512 bytes
     SCOPED_TRACE(blocks);
     const std::string out = fmt::format("full{}", blocks);
     const Finished full = merge(out, "--pixels", 1, "still", fmt::format("ulimit -f {}; ", blocks));
