@@ -312,7 +312,7 @@ TEST_F(MergePixels, StepsOneByOneAreACycle) {
 
 TEST_F(MergePixels, ImagesThatMovedAreFoundOrSaidToBeMissing) {
   const std::string input = copy_of("moved", true);
-  const Hidden images;
+  const Hidden originals;
   Finished finished = merge("lost", "--pixels", 2, input);
   expect_says(finished, 3, {"no shot has pixels", "input.map", "run_master"});
   finished = merge("mapped", "--pixels" + map_to(input), 2, input);
@@ -326,7 +326,7 @@ TEST_F(MergePixels, ImagesThatMovedAreFoundOrSaidToBeMissing) {
 TEST_F(MergePixels, ATruncatedFileIsSaid) {
   const std::string input = copy_of("cut", true);
   fs::resize_file(path("cut/in/run_0000.h5"), fs::file_size(path("cut/in/run_0000.h5")) / 3);
-  const Hidden images;
+  const Hidden originals;
   expect_says(merge("cut_out", "--pixels" + map_to(input), 2, input), 3,
               {"no shot has pixels", "run_"});
 }
@@ -424,8 +424,9 @@ TEST_F(MergePixels, RefusesReferencesOfAnotherCrystal) {
        {std::string("crystal.unit_cell=60,60,90,90,90,90 crystal.space_group=P43212"),
         std::string("crystal.unit_cell=77,77,37.2,90,90,90 crystal.space_group=P4")}) {
     fs::remove_all(path("foreign"));
-    ASSERT_EQ(run("simulate_stills", "n_images=1 detector.pixels=32 amplitudes.d_min=4 " +
-                                         symmetry + " output.output_dir=" + path("foreign"))
+    ASSERT_EQ(run("simulate_stills",
+                  "n_images=1 detector.pixels=32 detector.pixel_size=2.4 amplitudes.d_min=4 " +
+                      symmetry + " output.output_dir=" + path("foreign"))
                   .status,
               0);
     const std::string mtz = path("foreign/run_truth.mtz");
@@ -435,9 +436,10 @@ TEST_F(MergePixels, RefusesReferencesOfAnotherCrystal) {
                 {mtz, "statistics.truth.mtz_file"});
   }
   // Indices that a start does not have begin at the means of their shells.
-  ASSERT_EQ(run("simulate_stills", "n_images=1 seed=3 detector.pixels=32 amplitudes.d_min=5 "
-                                   "output.output_dir=" +
-                                       path("short"))
+  ASSERT_EQ(run("simulate_stills",
+                "n_images=1 seed=3 detector.pixels=32 detector.pixel_size=2.4 amplitudes.d_min=5 "
+                "output.output_dir=" +
+                    path("short"))
                 .status,
             0);
   const Finished finished =
