@@ -258,7 +258,8 @@ FactorRefinement refine_factors(const parallel::Communicator& communicator, Fact
     take_history(checkpoint.caller, result);
   }
   const auto save = [&] {
-    if (!params.checkpoint.empty())
+    // Before the first evaluation there is no more than the start.
+    if (!params.checkpoint.empty() && state.evaluations > 0)
       write_checkpoint(params.checkpoint, vectors, problem, state, pack_history(result));
   };
   double shift = 0;

@@ -2,7 +2,9 @@
 #include "pixel_options.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/io/image_finder.hpp"
 
+#include <cmath>
 #include <filesystem>
 
 namespace kilobragg::programs {
@@ -144,10 +146,20 @@ void declare(core::OptionSet& set, PixelOptions& o) {
 }
 
 void validate(const PixelOptions& o) {
+  core::require(
+      o.any() || !o.resume,
+      "--resume goes on with a refinement against pixels, but none is asked for (--pixels, "
+      "--stage1, --predict, --stage2)");
   if (!o.any()) return;
+  core::require(
+      !o.all || !(o.stage1 || o.predict || o.stage2),
+      "--pixels does all steps in cycles; --stage1, --predict and --stage2 are single steps "
+      "(give one or the others)");
+  for (const std::string& map : o.maps) io::parse_path_map(map);
   core::require(o.cycles >= 1, "pixels.cycles={} (at least 1)", o.cycles);
-  core::require(o.gain > 0, "pixels.gain={} (must be above 0)", o.gain);
-  core::require(o.readout >= 0, "pixels.readout_noise={} (must not be below 0)", o.readout);
+  core::require(o.gain > 0 && std::isfinite(o.gain), "pixels.gain={} (must be above 0)", o.gain);
+  core::require(o.readout >= 0 && std::isfinite(o.readout),
+                "pixels.readout_noise={} (must not be below 0)", o.readout);
   core::require(o.left_out >= 0 && o.left_out <= 0.5, "pixels.left_out={} (0 to 0.5)", o.left_out);
   core::require(o.oversample >= 1 && o.oversample <= 20, "pixels.oversample={} (1 to 20)",
                 o.oversample);
@@ -184,6 +196,27 @@ void validate(const PixelOptions& o) {
                 "pixels.stage2.scale_sigma={} or b_sigma={} (must be above 0: they settle the "
                 "common scale)",
                 o.stage2_params.priors.scale_sigma, o.stage2_params.priors.b_sigma);
+  core::require(o.tolerance >= 0, "pixels.tolerance={} (must not be below 0)", o.tolerance);
+  const auto& s1 = o.stage1_params;
+  core::require(s1.max_evaluations >= 1, "pixels.stage1.max_evaluations={} (at least 1)",
+                s1.max_evaluations);
+  core::require(s1.min_boxes >= 1, "pixels.stage1.min_boxes={} (at least 1)", s1.min_boxes);
+  core::require(s1.outlier_z > 0, "pixels.stage1.outlier_z={} (must be above 0)", s1.outlier_z);
+  core::require(s1.max_sigma_z > 0, "pixels.stage1.max_sigma_z={} (must be above 0)",
+                s1.max_sigma_z);
+  core::require(o.predict_params.threshold >= 0,
+                "pixels.predict.threshold={} (must not be below 0)", o.predict_params.threshold);
+  const auto& s2 = o.stage2_params;
+  core::require(s2.tolerance > 0, "pixels.stage2.tolerance={} (must be above 0)", s2.tolerance);
+  core::require(s2.checkpoint_every >= 1, "pixels.stage2.checkpoint_every={} (at least 1)",
+                s2.checkpoint_every);
+  for (const auto& [value, name] :
+       {std::pair(s2.priors.wilson, "wilson"), std::pair(s2.priors.friedel_sigma, "friedel_sigma"),
+        std::pair(s2.priors.start_sigma, "start_sigma")})
+    core::require(value >= 0 && std::isfinite(value), "pixels.stage2.{}={} (must not be below 0)",
+                  name, value);
+  core::require(o.report_boxes >= 0, "output.report_boxes={} (must not be below 0)",
+                o.report_boxes);
   core::require(o.free_flags_fraction >= 0 && o.free_flags_fraction <= 0.5,
                 "output.free_flags.fraction={} (0 to 0.5)", o.free_flags_fraction);
   for (const auto& [file, option] : {std::pair(o.start_mtz, "pixels.start.mtz_file"),

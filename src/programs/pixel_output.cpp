@@ -305,7 +305,8 @@ nlohmann::json table_json(const FactorStatistics& table) {
   return j;
 }
 
-void write_json(const PixelResults& r, const Figures& figures, const ShotParts& parts) {
+/// Without `figures` where no structure factors were refined.
+void write_json(const PixelResults& r, const Figures* figures, const ShotParts& parts) {
   nlohmann::json j;
   j["program"] = core::version_line("merge");
   for (const CycleFigures& c : r.cycles)
@@ -322,10 +323,12 @@ void write_json(const PixelResults& r, const Figures& figures, const ShotParts& 
                            {"moved", c.moved},
                            {"end", c.end}});
   j["shots"] = parts.states;
-  j["merged"] = table_json(figures.merged);
-  j["refined"] = table_json(figures.refined);
-  j["merged_common"] = table_json(figures.merged_common);
-  j["refined_common"] = table_json(figures.refined_common);
+  if (figures != nullptr) {
+    j["merged"] = table_json(figures->merged);
+    j["refined"] = table_json(figures->refined);
+    j["merged_common"] = table_json(figures->merged_common);
+    j["refined_common"] = table_json(figures->refined_common);
+  }
   core::write_file(path_of(r, "_pixels.json"), j.dump(1) + "\n");
 }
 
@@ -381,7 +384,7 @@ void write_factors(const PixelResults& r, const ShotParts& parts) {
                                                {"refined", &figures.refined},
                                                {"merged, common", &figures.merged_common},
                                                {"refined, common", &figures.refined_common}}));
-  write_json(r, figures, parts);
+  write_json(r, &figures, parts);
   const std::string page = path_of(r, "_pixels.html");
   report::write_pixel_report(report_of(r, figures, parts), page);
   core::log_info("Wrote {}", page);
@@ -410,7 +413,10 @@ void write_pixel_results(const Communicator& communicator, const PixelResults& r
   parallel::together(communicator, merge_failed, [&] {
     if (!communicator.is_root()) return;
     write_shots(results, parts);
-    if (!results.refinement.iterations.empty()) write_factors(results, parts);
+    if (results.refinement.iterations.empty())
+      write_json(results, nullptr, parts);
+    else
+      write_factors(results, parts);
   });
 }
 

@@ -45,9 +45,10 @@ struct PixelResults {
   const pixelrefinement::Stage1Params& stage1;
 };
 
-/// PREFIX_shots.csv; after stage 1 PREFIX_shot_errors.csv, where each refined parameter of a shot has a
-/// row (identifier, parameter, value, sigma from the Fisher information); after stage 2 PREFIX_refined_{all,odd,even}.mtz, PREFIX_convergence.csv,
-/// PREFIX_pixels.json and PREFIX_pixels.html, and tables in the log. Collective.
+/// PREFIX_shots.csv and PREFIX_pixels.json; after stage 1 PREFIX_shot_errors.csv, where each refined
+/// parameter of a shot has a row (identifier, parameter, value, sigma from the Fisher information); after
+/// stage 2 PREFIX_refined_{all,odd,even}.mtz, PREFIX_convergence.csv and PREFIX_pixels.html, and tables in
+/// the log. Collective.
 void write_pixel_results(const parallel::Communicator& communicator, const PixelResults& results);
 
 } // namespace kilobragg::programs

@@ -49,6 +49,20 @@ bool takes_part(const ShotModel& shot) {
   return shot.state != ShotState::NoPixels && shot.state != ShotState::Contradiction;
 }
 
+/// Amplitudes in another cell or group would be compared index by index with what they are not.
+void require_same_crystal(const FactorTable& table, const std::string& file, const char* option,
+                          const OutputFrame& frame) {
+  constexpr double most_length = 0.05, most_angle = 3; // relative; degrees
+  core::require(table.space_group.patterson() == frame.space_group.patterson(),
+                "'{}' is in {} but the merge in {} (option {}; their Patterson groups differ)",
+                file, table.space_group.hm(), frame.space_group.hm(), option);
+  const auto theirs = table.cell.parameters(), ours = frame.cell.parameters();
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    core::require(std::abs(theirs[i] - ours[i]) <= (i < 3 ? most_length * ours[i] : most_angle),
+                  "'{}' has the cell {} but the merge {} (option {}) is it of this crystal?", file,
+                  table.cell.to_string(), frame.cell.to_string(), option);
+}
+
 class PixelRun {
 public:
   PixelRun(const Communicator& communicator, const MergeOptions& options, const PixelInput& input,
@@ -157,6 +171,7 @@ void PixelRun::load_truth() {
   // Every rank reads the small file: its table holds symmetry, which does not travel as bytes.
   parallel::together(communicator_, merge_usage, [&] {
     truth_ = table_of(io::read_amplitudes_mtz(options_.truth_file, options_.truth_column));
+    require_same_crystal(*truth_, options_.truth_file, "statistics.truth.mtz_file", input_.frame);
   });
 }
 
@@ -169,9 +184,7 @@ void PixelRun::make_table() {
   parallel::together(communicator_, merge_usage, [&] {
     const FactorTable known =
         table_of(io::read_amplitudes_mtz(pixels_.start_mtz, pixels_.start_column));
-    core::require(known.space_group.patterson() == input_.frame.space_group.patterson(),
-                  "'{}' is in {} but the merge in {} (option pixels.start.mtz_file)",
-                  pixels_.start_mtz, known.space_group.hm(), input_.frame.space_group.hm());
+    require_same_crystal(known, pixels_.start_mtz, "pixels.start.mtz_file", input_.frame);
     new_table(first_table(known, input_.frame, d_min, options_.merge_anomalous));
   });
 }
@@ -265,6 +278,7 @@ void PixelRun::take_all_progress() {
 
 void PixelRun::save(PixelStep step, int cycle) {
   state_.options = input_.options;
+  state_.problem = problem_;
   state_.step = step;
   state_.cycle = cycle;
   state_.f = table_.f;
