@@ -19,6 +19,7 @@ ROOMS = [
     ("integration", "prediction, background, summation"),
     ("merging", "observations of many stills in, merged intensities and statistics out"),
     ("diffraction", "crystal, beam, detector and F in, images out"),
+    ("pixelrefinement", "shoeboxes, models and F in; refined shots, refined F with sigma out"),
     ("pipeline", "one still in, one result out; no files, no MPI"),
     ("report", "what a run tells its user"),
     ("programs", "options in, a finished run out; what apps/ call"),

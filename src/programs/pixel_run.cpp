@@ -8,6 +8,7 @@
 #include "pixel_table.hpp"
 #include "shot_store.hpp"
 #include "stop_signals.hpp"
+#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/hash.hpp"
@@ -92,6 +93,9 @@ private:
   /// those that they have.
   void cut(ShotRecord& shot, bool first);
   void stage1();
+  /// CPU time of all ranks since `start`, for the log. Collective.
+  void log_cpu(const std::string& what, double start, const std::string& each,
+               std::int64_t mine) const;
   void predict();
   /// Moves F, G and B; returns how far F moved, in its errors (rms).
   double stage2(bool last);
@@ -402,10 +406,20 @@ void PixelRun::require_refined() {
       merge_nothing_left);
 }
 
+void PixelRun::log_cpu(const std::string& what, double start, const std::string& each,
+                       std::int64_t mine) const {
+  std::vector<double> seconds{cpu_seconds() - start};
+  communicator_.all_sum(std::span(seconds));
+  const std::int64_t all = std::max<std::int64_t>(1, communicator_.all_sum(mine));
+  core::log_info("{}: {:.2f} CPU s, {:.4f} per {}", what, seconds[0], seconds[0] / double(all),
+                 each);
+}
+
 void PixelRun::stage1() {
   bool whole = true;
   const int cycle = state_.cycle;
   const ShoeboxParams params = shoebox_params();
+  const double start = cpu_seconds();
   for (const std::size_t i : in_order_of_images(shots_)) {
     ShotRecord& shot = shots_[i];
     if (progress_[i].refined == cycle || !takes_part(shot.model)) continue;
@@ -423,6 +437,7 @@ void PixelRun::stage1() {
           params);
     progress_[i].refined = cycle;
   }
+  log_cpu("Stage 1, with shoeboxes and backgrounds", start, "shot", std::int64_t(shots_.size()));
   warn_of(communicator_, std::exchange(problems_, {}));
   if (!communicator_.any(!whole)) return;
   save(PixelStep::Stage1, cycle);
@@ -491,8 +506,11 @@ double PixelRun::stage2(bool last) {
   FactorTarget target(communicator_, streams, table_.size(), params);
   streams = {};
   std::vector<std::size_t> bad;
+  const double start = cpu_seconds();
   refinement_ =
       refine_set("", target, table_, held, std::vector<std::uint8_t>(held.size(), 1), &bad);
+  log_cpu("Stage 2", start, "evaluation and rank",
+          refinement_.iterations.empty() ? 0 : refinement_.iterations.back().evaluations);
   for (const std::size_t b : bad) shots_[number[b]].model.state = ShotState::NotFinite;
   if (refinement_.end == FactorEnd::Unusable)
     throw parallel::CommonError("no likelihood is finite at the start of stage 2 (structure "
