@@ -6,7 +6,6 @@
 #include "kilobragg/core/error.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -368,28 +367,6 @@ std::vector<ShotAgreement> FactorTarget::agreement(std::span<const double> x) {
   for (const SharedBlock& block : s.host.blocks)
     if (block.left_out == 0) result[static_cast<std::size_t>(block.shot)].pixels += block.count;
   return result;
-}
-
-double FactorTarget::dot(std::span<const double> a, std::span<const double> b) const {
-  const State& s = *state_;
-  core::require(a.size() == s.size() && b.size() == s.size(),
-                "a product of {} and {} variables where there are {}", a.size(), b.size(),
-                s.size());
-  double shared = 0;
-  for (std::size_t i = 0; i < s.unknowns; ++i) shared += a[i] * b[i];
-  std::array<double, 1> largest{0};
-  for (std::size_t i = s.unknowns; i < s.size(); ++i)
-    largest[0] = std::max(largest[0], std::abs(a[i] * b[i]));
-  s.communicator.all_max(std::span<double>(largest));
-  if (!(largest[0] > 0) || !std::isfinite(largest[0])) return shared + largest[0];
-  // Products become at most 1, and their sum exact to 2^-60 times their number.
-  const double unit = std::ldexp(1.0, std::ilogb(largest[0]) + 1);
-  const SumRange range = s.f_range;
-  TwoPartSum sum;
-  for (std::size_t i = s.unknowns; i < s.size(); ++i) sum.add(a[i] * b[i] / unit, range);
-  std::array<std::int64_t, 2> message{sum.whole, sum.fraction};
-  s.communicator.all_sum(std::span<std::int64_t>(message));
-  return shared + unit * TwoPartSum{message[0], message[1]}.value(range);
 }
 
 } // namespace kilobragg::pixelrefinement

@@ -92,10 +92,6 @@ public:
   /// Of every shot held here, also those that are switched off; not finite where x is bad for it.
   std::vector<ShotAgreement> agreement(std::span<const double> x);
 
-  /// Collective: product of two vectors of variables, that of ln F once and those of g and B over all ranks;
-  /// the same bits for any number of ranks. For L-BFGS.
-  double dot(std::span<const double> a, std::span<const double> b) const;
-
 private:
   struct State;
   std::unique_ptr<State> state_;
