@@ -384,7 +384,8 @@ void MergeRun::refine_pixels(std::vector<merging::MergedIndex> merged, OutputFra
   communicator_.broadcast_value(frame.cell);
   communicator_.broadcast_value(frame.wavelength);
   frame.space_group = sample_.space_group;
-  PixelInput input{merged, frame, make_shells(frame), loaded_, {}, input_digest_, facts_.options_phil};
+  PixelInput input{merged, frame,         make_shells(frame), loaded_,
+                   {},     input_digest_, facts_.options_phil};
   for (const merging::LatticeRecord& lattice : observations_.lattices)
     input.accepted.insert(lattice.identifier);
   run_pixel_refinement(communicator_, options_, input,
