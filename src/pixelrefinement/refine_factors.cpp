@@ -270,7 +270,7 @@ FactorRefinement refine_factors(const parallel::Communicator& communicator, Fact
     if (stop()) {
       save();
       result.end = FactorEnd::Stopped;
-      break;
+      return result;
     }
     point = objective.evaluate(on_the_host(state.point));
     advance_lbfgs(state, vectors, point.above, to_device(point.gradient), params.lbfgs);

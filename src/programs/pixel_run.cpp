@@ -658,7 +658,9 @@ void PixelRun::run() {
     core::log_info("Wrote {}", path("_shots-*.shard"));
   }
   write();
-  if (communicator_.is_root()) remove_state();
+  if (!communicator_.is_root()) return;
+  remove_state();
+  remove_matching(path("_"), "*.part*"); // of processes that were killed
 }
 
 } // namespace

@@ -73,7 +73,7 @@ struct HeldShot {
 
 /// From ln F of `table`, g = 0 and B = 0. `mean` is mean_intensities(), by row. Shots that make the first
 /// evaluation infinite are switched off and reported by their numbers in `bad`. `stop` is asked after
-/// every evaluation, on all ranks alike; the checkpoint is then written and `end` is Stopped. Collective.
+/// every evaluation, on all ranks alike; the checkpoint is then written, and of the result only `end`, Stopped, counts. Collective.
 FactorRefinement refine_factors(const parallel::Communicator& communicator, FactorTarget& target,
                                 const FactorTable& table, const std::vector<double>& mean,
                                 const std::vector<HeldShot>& held,
