@@ -117,6 +117,19 @@ protected:
     return found;
   }
 
+  static std::map<int, std::string> states_of_frames(const std::string& out) {
+    std::map<int, std::string> found;
+    std::istringstream rows(result(out, "shots.csv"));
+    std::string row, cell;
+    std::getline(rows, row);
+    while (std::getline(rows, row)) {
+      std::vector<std::string> cells;
+      for (std::istringstream in(row); std::getline(in, cell, ',');) cells.push_back(cell);
+      found[std::stoi(cells.at(3))] = cells.at(5);
+    }
+    return found;
+  }
+
   /// A copy of the stills and, if asked for, of the images, that a test may spoil.
   static std::string copy_of(const std::string& name, bool with_images) {
     fs::create_directories(path(name));
@@ -135,10 +148,9 @@ protected:
     edit(all);
     core::write_file(file, all.dump());
   }
-  /// New values of all pixels of one frame of the images of a copy.
+  /// New values, from the old ones, of all pixels of one frame of the images of a copy.
   static void paint(const std::string& name, int frame, const std::function<int(int)>& value) {
     std::vector<std::int32_t> pixels(std::size_t(panels) * edge * edge);
-    for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = value(int(i));
     const hid_t file = H5Fopen(path(name + "/in/run_0000.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
     const hid_t data = H5Dopen2(file, "/entry/data/data", H5P_DEFAULT);
     const hid_t space = H5Dget_space(data);
@@ -149,6 +161,8 @@ protected:
     size[0] = 1;
     H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr);
     const hid_t memory = H5Screate_simple(int(size.size()), size.data(), nullptr);
+    EXPECT_GE(H5Dread(data, H5T_NATIVE_INT32, memory, space, H5P_DEFAULT, pixels.data()), 0);
+    for (std::int32_t& pixel : pixels) pixel = value(pixel);
     EXPECT_GE(H5Dwrite(data, H5T_NATIVE_INT32, memory, space, H5P_DEFAULT, pixels.data()), 0);
     H5Sclose(memory), H5Sclose(space), H5Dclose(data), H5Fclose(file);
   }
@@ -349,12 +363,15 @@ TEST_F(MergePixels, BadFramesHarmNoOther) {
   const std::string input = copy_of("frames", true);
   paint(input, 3, [](int) { return 2000000000; }); // saturated everywhere
   std::mt19937_64 random(3);
-  paint(input, 5, [&](int) { return int(random() % 20000); }); // hot
+  paint(input, 5, [&](int counts) { return counts * int(1 + random() % 400); }); // hot
   const Finished finished = merge("frames_out", "--pixels" + map_to(input), 2, input);
   ASSERT_EQ(finished.status, 0) << finished.out;
   const auto whole = states("whole");
   const auto found = states("frames_out");
   EXPECT_GE(found.at("refined"), whole.at("refined") - 2) << result("frames_out", "shots.csv");
+  const auto frame_states = states_of_frames("frames_out");
+  EXPECT_EQ(frame_states.at(3), "no_pixels");
+  EXPECT_EQ(frame_states.at(5), "bad_fit");
   const double before = figures("whole")["refined"]["overall"]["truth"]["r1"],
                after = figures("frames_out")["refined"]["overall"]["truth"]["r1"];
   EXPECT_LT(after, 1.3 * before);

@@ -42,6 +42,8 @@ TEST(ShotRecord, KeepsOddNumbers) {
     EXPECT_EQ(std::bit_cast<std::uint32_t>(back.pixels.value.back()),
               std::bit_cast<std::uint32_t>(edge));
   }
+  shot.caller = std::string("a\0b", 3);
+  EXPECT_EQ(unpack_shot(pack_shot(shot, pool), pool).caller, shot.caller);
   const auto empty = unpack_shot(pack_shot({}, pool), pool);
   EXPECT_TRUE(empty.pixels.boxes.empty() && empty.model.lattices.empty());
 }
