@@ -110,6 +110,8 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
   set.add("pixels.stage1.outlier_z", s1.outlier_z,
           "Pixels further from the model are left out (robust deviations of their shoebox).");
   set.add("pixels.stage1.max_sigma_z", s1.max_sigma_z, "Shots that fit worse are given up.");
+  set.add("pixels.stage1.max_sigma_z_ratio", o.max_sigma_z_ratio,
+          "... or worse than the median of all shots by this factor.");
   set.add("pixels.stage1.min_boxes", s1.min_boxes, "Fewest shoeboxes of a shot.");
   set.add("pixels.predict.threshold", o.predict_params.threshold,
           "Least photons of a predicted spot, at the mean intensity of its resolution.");
@@ -158,6 +160,11 @@ void validate(const PixelOptions& o) {
   for (const std::string& map : o.maps) io::parse_path_map(map);
   core::require(o.cycles >= 1, "pixels.cycles={} (at least 1)", o.cycles);
   core::require(o.gain > 0 && std::isfinite(o.gain), "pixels.gain={} (must be above 0)", o.gain);
+  core::require(
+      o.max_sigma_z_ratio > 1,
+      "pixels.stage1.max_sigma_z_ratio={} (must be above 1: half the shots are worse than the "
+      "median)",
+      o.max_sigma_z_ratio);
   core::require(o.readout >= 0 && std::isfinite(o.readout),
                 "pixels.readout_noise={} (must not be below 0)", o.readout);
   core::require(o.left_out >= 0 && o.left_out <= 0.5, "pixels.left_out={} (0 to 0.5)", o.left_out);

@@ -18,7 +18,8 @@ enum class LikelihoodChoice { Auto, Normal, Poisson, NoisyPoisson };
 struct PixelOptions {
   bool all = false, stage1 = false, predict = false, stage2 = false, resume = false;
   int cycles = 3;
-  double tolerance = 0.2; ///< cycles end when F moves by less of its sigma (rms)
+  double max_sigma_z_ratio = 2; ///< to the median of all shots; worse ones are given up
+  double tolerance = 0.2;       ///< cycles end when F moves by less of its sigma (rms)
   std::vector<std::string> maps, search_path;
   std::string shot_list; ///< exp_ref_spec
   std::string start_mtz, start_column;

@@ -115,6 +115,7 @@ private:
   void remove_state() const;
   std::string checkpoint(const std::string& of) const;
   void refine_halves(FactorTarget& target, const std::vector<HeldShot>& held);
+  void give_up_misfits();
   void log_cycle(int cycle, double moved);
   void require_shots();
   void require_refined();
@@ -439,7 +440,10 @@ void PixelRun::stage1() {
   }
   log_cpu("Stage 1, with shoeboxes and backgrounds", start, "shot", std::int64_t(shots_.size()));
   warn_of(communicator_, std::exchange(problems_, {}));
-  if (!communicator_.any(!whole)) return;
+  if (!communicator_.any(!whole)) {
+    give_up_misfits();
+    return;
+  }
   save(PixelStep::Stage1, cycle);
   end_early("in stage 1");
 }
@@ -554,6 +558,26 @@ void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& 
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);
   }
+}
+
+/// Shots that fit much worse than the others: bad pixels, a wrong lattice, another crystal.
+void PixelRun::give_up_misfits() {
+  std::vector<double> mine;
+  for (std::size_t i = 0; i < shots_.size(); ++i)
+    if (refined(shots_[i].model)) mine.push_back(results_[i].sigma_z);
+  double usual = median(communicator_.gather(mine));
+  communicator_.broadcast_value(usual);
+  const double most = pixels_.max_sigma_z_ratio * std::max(1.0, usual);
+  std::int64_t given_up = 0;
+  for (std::size_t i = 0; i < shots_.size(); ++i) {
+    if (!refined(shots_[i].model) || results_[i].sigma_z <= most) continue;
+    shots_[i].model.state = ShotState::BadFit;
+    ++given_up;
+  }
+  given_up = communicator_.all_sum(given_up);
+  if (given_up > 0)
+    core::log_info("{} shots with sigma-Z above {:.2f}, {} times the median, are given up",
+                   given_up, most, pixels_.max_sigma_z_ratio);
 }
 
 void PixelRun::log_cycle(int cycle, double moved) {

@@ -363,7 +363,7 @@ TEST_F(MergePixels, BadFramesHarmNoOther) {
   const std::string input = copy_of("frames", true);
   paint(input, 3, [](int) { return 2000000000; }); // saturated everywhere
   std::mt19937_64 random(3);
-  paint(input, 5, [&](int counts) { return counts * int(1 + random() % 400); }); // hot
+  paint(input, 5, [&](int counts) { return counts * int(1 + random() % 40); }); // hot
   const Finished finished = merge("frames_out", "--pixels" + map_to(input), 2, input);
   ASSERT_EQ(finished.status, 0) << finished.out;
   const auto whole = states("whole");
