@@ -152,11 +152,22 @@ std::vector<double> unwhitened(const std::vector<double>& l, const std::vector<d
 void descend(ShotTarget& target, const Stage1Params& params, Descent& descent) {
   const std::vector<double> x0 = descent.x;
   const std::size_t n = x0.size();
-  const std::vector<double> l = cholesky(target.information(x0), n);
-  if (l.empty()) {
+  std::vector<double> metric = target.information(x0);
+  if (descent.evaluations == 0 && cholesky(metric, n).empty()) {
     descent.state = ShotState::Singular;
     return;
   }
+  // A parameter at its limit has next to no information left: its x is not to leap by more than about
+  // 0.3, a tenth of the way between the limits.
+  constexpr double least_information = 10;
+  for (std::size_t i = 0; i < n; ++i) metric[i * n + i] += least_information;
+  const std::vector<double> l = cholesky(metric, n);
+  if (l.empty()) {
+    descent.state = ShotState::NotFinite;
+    return;
+  }
+  constexpr int most_in_a_metric = 15;
+  const int last = std::min(params.max_evaluations, descent.evaluations + most_in_a_metric);
   LbfgsParams lbfgs;
   lbfgs.gradient_tolerance = 0;
   lbfgs.max_iterations = params.max_evaluations;
@@ -164,7 +175,7 @@ void descend(ShotTarget& target, const Stage1Params& params, Descent& descent) {
   // |g|^2 / 2 is what a quadratic of unit curvature could still gain.
   const auto converged = [&] { return squared_length(state.g) < 2 * params.tolerance; };
   std::vector<double> gradient(n);
-  while (state.status == LbfgsStatus::Evaluate && descent.evaluations < params.max_evaluations) {
+  while (state.status == LbfgsStatus::Evaluate && descent.evaluations < last) {
     double f = target.evaluate(unwhitened(l, x0, state.point), gradient);
     ++descent.evaluations;
     if (!all_finite(gradient)) f = std::numeric_limits<double>::quiet_NaN();
@@ -183,11 +194,20 @@ void descend(ShotTarget& target, const Stage1Params& params, Descent& descent) {
   descent.state = done ? ShotState::Refined : ShotState::Limit;
 }
 
-/// Descends once more in the metric of where it got to: the first one was that of a poor model.
-void descend_twice(ShotTarget& target, const Stage1Params& params, Descent& descent) {
+/// Descends in the metric of where it has got to, again and again, as that of a poor model misleads, and
+/// once more after it converged.
+void descend_anew(ShotTarget& target, const Stage1Params& params, Descent& descent) {
   descend(target, params, descent);
-  if (descent.state == ShotState::Refined && descent.evaluations > 1)
-    descend(target, params, descent);
+  bool confirmed = descent.evaluations <= 1;
+  while (
+      descent.evaluations < params.max_evaluations &&
+      (descent.state == ShotState::Limit || (descent.state == ShotState::Refined && !confirmed))) {
+    confirmed = descent.state == ShotState::Refined;
+    Descent next = descent;
+    descend(target, params, next);
+    if (next.state != ShotState::Refined && next.state != ShotState::Limit) return;
+    descent = next;
+  }
 }
 
 /// f without any light of the crystal.
@@ -269,7 +289,7 @@ Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable&
   Descent descent;
   descent.x = space.start();
   ShotTarget target(space, pixels, table, near, params.target);
-  descend_twice(target, params, descent);
+  descend_anew(target, params, descent);
   result.evaluations = descent.evaluations;
   result.f = descent.f;
   if (descent.state != ShotState::Refined && descent.state != ShotState::Limit)
@@ -286,7 +306,7 @@ Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable&
   ShotTarget last(space, pixels, table, near, params.target);
   if (dropped > 0 && descent.evaluations < params.max_evaluations) {
     Descent again = descent;
-    descend(last, params, again);
+    descend_anew(last, params, again);
     if (again.state == ShotState::Refined || again.state == ShotState::Limit) descent = again;
   }
   const std::vector<double> final_z2 = squares(pixels, last.image(descent.x).bragg);

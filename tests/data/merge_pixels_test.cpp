@@ -121,6 +121,7 @@ TEST(MergePixels, NanoBraggImagesWithTheirSpectra) {
       parallel::Communicator::alone(),
       {"input.exp_ref_spec=" + folder + "/shots.txt", "merging.d_min=2.0",
        "merging.merge_anomalous=True", "output.output_dir=" + folder, "--pixels",
+       "pixels.oversample=1", // nanoBragg sampled pixels at their centres
        "statistics.truth.mtz_file=" + (data / "structures/lysozyme_nanobragg.truth.mtz").string()});
 
   const json found = json::parse(core::read_text_file(folder + "/iobs_pixels.json"));
