@@ -19,7 +19,8 @@ def parse():
     p.add_argument("--iterations", type=int, default=330,
                    help="evaluations of all stages 2 and both half sets together, each half set half an evaluation")
     p.add_argument("--factors", type=int, default=200_000)
-    p.add_argument("--stage1", type=float, default=0.5, help="CPU s per shot and cycle, shoeboxes included")
+    p.add_argument("--stage1", type=float, default=1.8,
+                   help="CPU s per shot and cycle, shoeboxes included (JUNGFRAU 16M, 50 SASE channels, 900 boxes)")
     p.add_argument("--decode", type=float, default=0.02, help="CPU s to read and decode an image")
     p.add_argument("--image-mb", type=float, default=8, help="compressed image on disk")
     p.add_argument("--disk-gb", type=float, default=500, help="of the file system, per s")
