@@ -83,8 +83,8 @@ std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixe
       const double information = fit_pixel(params.target.likelihood, double(pixels.value[pixel]),
                                            double(pixels.background[pixel]) + k, noise)
                                      .information;
-      plane.add(information, k, double(static_cast<int>(i) % width),
-                double(static_cast<int>(i) / width));
+      const int row_of_box = static_cast<int>(i) / width, column = static_cast<int>(i) % width;
+      plane.add(information, k, column, row_of_box);
       if (k == 0) continue;
       const double weight = 2 * k * information;
       with_light += weight * k;

@@ -226,6 +226,7 @@ void set_free_flags(const PixelResults& r, std::vector<io::FactorRow>& rows, boo
   any = !o.free_flags_file.empty() || o.free_flags_fraction > 0;
   if (!o.free_flags_file.empty()) {
     std::vector<models::Miller> hkl;
+    hkl.reserve(rows.size());
     for (const io::FactorRow& row : rows) hkl.push_back(row.hkl);
     const io::CarriedFlags carried = io::carry_over(
         io::read_free_flags_mtz(o.free_flags_file, r.table.space_group, o.free_flags_column), hkl);

@@ -547,6 +547,7 @@ void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& 
   for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
   for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
     std::vector<std::uint8_t> on;
+    on.reserve(held.size());
     for (const HeldShot& shot : held) on.push_back(merging::half_set(shot.identifier) == half);
     FactorTable& result = half == merging::HalfSet::Odd ? odd_ : even_;
     result = flat;
