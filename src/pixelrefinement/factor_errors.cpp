@@ -12,13 +12,6 @@
 namespace kilobragg::pixelrefinement {
 namespace {
 
-/// Of one box: how its F would follow the shot's parameters, and what the plane of its background costs.
-struct BoxCoupling {
-  std::size_t row;
-  std::vector<double> c; ///< by parameter
-  double background = 0; ///< variance of sum w (2 k) db over the errors db of the plane
-};
-
 /// Sums over a box for the plane c + a x + b y that is fitted along with F.
 struct PlaneCoupling {
   double information = 0; ///< sum w (2 k)^2
@@ -46,11 +39,26 @@ struct PlaneCoupling {
   }
 };
 
-/// The derivatives of a shot's boxes, which the minimum of stage 2 depends on. F is as in the table.
-std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixels,
-                                   const FactorTable& table, const ShotReflections& near,
-                                   const ParameterSpace& space, const Stage1Params& params) {
+/// c^T M^-1 c; 0 where M is not positive definite.
+double quadratic(std::vector<double> m, const std::vector<double>& c) {
+  std::vector<double> solved = c;
+  const auto n = static_cast<int>(c.size());
+  if (!solve_symmetric(m.data(), n, n, solved.data())) return 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < c.size(); ++i) sum += c[i] * solved[i];
+  return std::max(0.0, sum);
+}
+
+} // namespace
+
+std::vector<FactorError> factor_errors(const ShotModel& shot, const ShotPixels& pixels,
+                                       const FactorTable& table, const FactorSphere& sphere,
+                                       const Stage1Params& params) {
+  const ParameterSpace space(shot, params.rules);
   const std::vector<double> x = space.start();
+  const ShotReflections near = reflections_near(shot, sphere, 0);
+  const std::vector<double> m =
+      ShotTarget(space, pixels, table, near, params.target).information(x);
   diffraction::ShoeboxShot boxes;
   boxes.shot.beam = shot.beam;
   boxes.shot.lattices = shot.lattices;
@@ -64,7 +72,7 @@ std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixe
       {.oversample = params.target.oversample, .tail = params.target.tail, .contributions = false});
   const std::size_t n = space.size(), stride = image.photons.size();
   const Mat3 b_matrix = table.cell.b_matrix();
-  std::vector<BoxCoupling> result;
+  std::vector<FactorError> result;
   std::size_t at = 0; // of the box in the image
   for (const ReflectionBox& box : pixels.boxes) {
     if (!is_good(box.state)) continue;
@@ -72,7 +80,7 @@ std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixe
     at += box.box.size();
     const std::int32_t row = table.row_of(box.hkl);
     if (row < 0 || box.state != BoxState::Used) continue;
-    BoxCoupling coupling{static_cast<std::size_t>(row), std::vector<double>(n)};
+    std::vector<double> c(n);
     PlaneCoupling plane;
     double with_light = 0;
     const int width = box.box.x1 - box.box.x0;
@@ -89,49 +97,32 @@ std::vector<BoxCoupling> couplings(const ShotModel& shot, const ShotPixels& pixe
       const double weight = 2 * k * information;
       with_light += weight * k;
       for (std::size_t q = 0; q < n; ++q)
-        coupling.c[q] += weight * image.derivatives[q * stride + begin + i];
+        c[q] += weight * image.derivatives[q * stride + begin + i];
     }
     if (const int b = space.b_factor(); b >= 0) {
       const Vec3 q = b_matrix * Vec3{double(box.hkl.h), double(box.hkl.k), double(box.hkl.l)};
-      coupling.c[static_cast<std::size_t>(b)] =
-          -0.5 * norm2(q) * with_light * space.b_factor_slope(x);
+      c[static_cast<std::size_t>(b)] = -0.5 * norm2(q) * with_light * space.b_factor_slope(x);
     }
-    if (plane.information > 0) coupling.background = plane.variance();
-    result.push_back(std::move(coupling));
+    const double background = plane.information > 0 ? plane.variance() : 0;
+    result.push_back({row, quadratic(m, c) + background});
   }
   return result;
 }
 
-/// c^T M^-1 c; negative where M is not positive definite.
-double quadratic(std::vector<double> m, const std::vector<double>& c) {
-  std::vector<double> solved = c;
-  const auto n = static_cast<int>(c.size());
-  if (!solve_symmetric(m.data(), n, n, solved.data())) return -1;
-  double sum = 0;
-  for (std::size_t i = 0; i < c.size(); ++i) sum += c[i] * solved[i];
-  return sum;
-}
-
-} // namespace
-
 std::vector<double> model_variances(const parallel::Communicator& communicator,
-                                    std::span<const ShotRecord> shots, const FactorTable& table,
-                                    const FactorSphere& sphere, std::span<const double> information,
-                                    const Stage1Params& params) {
-  // A box adds at most (ln F may not be known to better than a factor e) 1, in steps of 2^-40.
+                                    std::span<const std::vector<FactorError>> shots,
+                                    std::span<const std::uint8_t> on,
+                                    std::span<const double> information, std::size_t rows) {
+  // A box adds at most 1 (ln F is known to a factor e), in steps of 2^-40.
   constexpr double largest = 1, steps = 1099511627776.0;
-  std::vector<std::int64_t> sums(table.size());
-  for (const ShotRecord& shot : shots) {
-    if (shot.model.state != ShotState::Refined && shot.model.state != ShotState::Limit) continue;
-    const ParameterSpace space(shot.model, params.rules);
-    const ShotReflections near = reflections_near(shot.model, sphere, 0);
-    const std::vector<double> m =
-        ShotTarget(space, shot.pixels, table, near, params.target).information(space.start());
-    for (const BoxCoupling& box : couplings(shot.model, shot.pixels, table, near, space, params)) {
-      const double i_h = information[box.row], shot_part = std::max(0.0, quadratic(m, box.c));
-      const double variance = (shot_part + box.background) / (i_h * i_h);
+  std::vector<std::int64_t> sums(rows);
+  for (std::size_t i = 0; i < shots.size(); ++i) {
+    if (on[i] == 0) continue;
+    for (const FactorError& box : shots[i]) {
+      const auto row = static_cast<std::size_t>(box.row);
+      const double variance = box.variance / (information[row] * information[row]);
       if (!(variance >= 0)) continue;
-      sums[box.row] += parallel::to_fixed_point(std::min(largest, variance), steps);
+      sums[row] += parallel::to_fixed_point(std::min(largest, variance), steps);
     }
   }
   communicator.all_sum(std::span(sums));

@@ -114,7 +114,9 @@ private:
   [[noreturn]] void end_early(const std::string& where) const;
   void remove_state() const;
   std::string checkpoint(const std::string& of) const;
-  void refine_halves(FactorTarget& target, const std::vector<HeldShot>& held);
+  /// `errors`: what each held shot's errors do to F.
+  void refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
+                     std::span<const std::vector<FactorError>> errors);
   void give_up_misfits();
   void log_cycle(int cycle, double moved);
   void require_shots();
@@ -125,7 +127,6 @@ private:
     return options_.output_dir + "/" + options_.prefix + rest;
   }
   ShoeboxParams shoebox_params() const;
-  std::vector<double> model_errors(const FactorTable& table, const FactorRefinement& of) const;
 
   const Communicator& communicator_;
   const MergeOptions& options_;
@@ -464,12 +465,6 @@ void PixelRun::predict() {
   end_early("while shoeboxes were cut");
 }
 
-std::vector<double> PixelRun::model_errors(const FactorTable& table,
-                                           const FactorRefinement& of) const {
-  return model_variances(communicator_, shots_, table, sphere_, of.information,
-                         pixels_.stage1_params);
-}
-
 FactorRefinement PixelRun::refine_set(const std::string& set, FactorTarget& target,
                                       const FactorTable& table, const std::vector<HeldShot>& held,
                                       const std::vector<std::uint8_t>& on,
@@ -522,14 +517,21 @@ double PixelRun::stage2(bool last) {
                                 merge_failed);
   const FactorTable before = table_;
   const std::vector<double> mean = mean_;
-  take_factors(table_, refinement_, mean, model_errors(table_, refinement_));
+  take_factors(table_, refinement_, mean);
+  std::vector<std::vector<FactorError>> errors;
+  std::vector<std::uint8_t> on;
   for (std::size_t h = 0; h < held.size(); ++h) {
-    ShotModel& shot = shots_[number[h]].model;
-    for (std::size_t l = 0; l < shot.lattices.size(); ++l)
-      shot.lattices[l].scale *= std::exp(refinement_.x[target.scale_of(h, l)]);
-    shot.b_factor += refinement_.x[target.b_of(h)];
+    ShotRecord& shot = shots_[number[h]];
+    for (std::size_t l = 0; l < shot.model.lattices.size(); ++l)
+      shot.model.lattices[l].scale *= std::exp(refinement_.x[target.scale_of(h, l)]);
+    shot.model.b_factor += refinement_.x[target.b_of(h)];
+    errors.push_back(
+        factor_errors(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params));
+    on.push_back(refined(shot.model) ? 1 : 0);
   }
-  if (last) refine_halves(target, held);
+  if (last) refine_halves(target, held, errors);
+  set_sigmas(table_, refinement_,
+             model_variances(communicator_, errors, on, refinement_.information, table_.size()));
   mean_ = mean_intensities(table_);
   double sum = 0, count = 0;
   for (std::size_t i = 0; i < table_.size(); ++i) {
@@ -542,7 +544,8 @@ double PixelRun::stage2(bool last) {
 }
 
 /// Both half sets begin at the means of their shells, so that neither knows the other.
-void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held) {
+void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
+                             std::span<const std::vector<FactorError>> errors) {
   FactorTable flat = table_;
   for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
   for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
@@ -554,7 +557,9 @@ void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& 
     const FactorRefinement refined =
         refine_set(half == merging::HalfSet::Odd ? "-odd" : "-even", target, flat, held, on);
     if (refined.end == FactorEnd::Unusable) continue;
-    take_factors(result, refined, mean_, model_errors(table_, refined));
+    take_factors(result, refined, mean_);
+    set_sigmas(result, refined,
+               model_variances(communicator_, errors, on, refined.information, result.size()));
     core::log_info("Half set {}: {} after {} iterations",
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);

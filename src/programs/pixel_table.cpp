@@ -63,20 +63,21 @@ FactorTable first_table(const FactorTable& known, const OutputFrame& frame, doub
 }
 
 void take_factors(FactorTable& table, const pixelrefinement::FactorRefinement& refined,
-                  const std::vector<double>& mean, const std::vector<double>& model_variance) {
+                  const std::vector<double>& mean) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    table.measured[i] = refined.scores.segments[i] > 0 ? 1 : 0;
+    table.f[i] = table.measured[i] != 0 ? std::exp(refined.x[i]) : std::sqrt(mean[i]);
+    if (table.measured[i] == 0) table.sigma[i] = unseen_sigma;
+  }
+}
+
+void set_sigmas(FactorTable& table, const pixelrefinement::FactorRefinement& refined,
+                const std::vector<double>& model_variance) {
   constexpr double least_sigma = 1e-4;
   constexpr std::size_t per_shell = 500;
   std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < table.size(); ++i) {
-    table.measured[i] = refined.scores.segments[i] > 0 ? 1 : 0;
-    if (table.measured[i] != 0) {
-      table.f[i] = std::exp(refined.x[i]);
-      order.push_back(i);
-    } else {
-      table.f[i] = std::sqrt(mean[i]);
-      table.sigma[i] = unseen_sigma;
-    }
-  }
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (table.measured[i] != 0) order.push_back(i);
   const Mat3 b = table.cell.b_matrix();
   std::vector<double> inv_d2(table.size());
   for (const std::size_t i : order) {
@@ -94,13 +95,12 @@ void take_factors(FactorTable& table, const pixelrefinement::FactorRefinement& r
       const auto n = double(refined.scores.segments[i]);
       if (n < 2) continue;
       scores += refined.scores.squares[i] * n / (n - 1) / refined.information[i];
-      expected += 1 + (model_variance.empty() ? 0 : model_variance[i] * refined.information[i]);
+      expected += 1 + model_variance[i] * refined.information[i];
     }
     const double phi = expected > 10 ? std::max(1.0, scores / expected) : 1;
     for (std::size_t k = begin; k < end; ++k) {
       const std::size_t i = order[k];
-      const double variance =
-          1 / refined.information[i] + (model_variance.empty() ? 0 : model_variance[i]);
+      const double variance = 1 / refined.information[i] + model_variance[i];
       table.sigma[i] = std::max(least_sigma, std::sqrt(phi * variance));
     }
   }

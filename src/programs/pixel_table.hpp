@@ -20,12 +20,17 @@ pixelrefinement::FactorTable first_table(const pixelrefinement::FactorTable& kno
                                          const OutputFrame& frame, double d_min,
                                          bool merge_anomalous);
 
-/// Puts a refinement's result into the table. sigma(ln F)^2 = (1/information + model_variance) phi, where phi
-/// >= 1 is what squared scores of the shots exceed the information by (sandwich estimate), one number for
-/// each shell, with n/(n-1) for an index seen in n shots. `model_variance` is the variance that errors of the
-/// shots' parameters cause, by row; empty = none. Rows that no pixel saw become the mean of their shell.
+/// Puts the F of a refinement into the table. Rows that no pixel saw become the mean of their shell.
 void take_factors(pixelrefinement::FactorTable& table,
-                  const pixelrefinement::FactorRefinement& refined, const std::vector<double>& mean,
-                  const std::vector<double>& model_variance);
+                  const pixelrefinement::FactorRefinement& refined,
+                  const std::vector<double>& mean);
+
+/// Sets sigma of the rows that were measured: sigma(ln F)^2 = (1/information + v) phi, v the variance that
+/// errors of shots and backgrounds cause (`model_variance`, by row), phi >= 1 what squared scores of the
+/// shots exceed these by (sandwich estimate), one number for each shell, with n/(n-1) for an index seen in n
+/// shots.
+void set_sigmas(pixelrefinement::FactorTable& table,
+                const pixelrefinement::FactorRefinement& refined,
+                const std::vector<double>& model_variance);
 
 } // namespace kilobragg::programs
