@@ -4,6 +4,7 @@
 #include "kilobragg/core/error.hpp"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +60,15 @@ std::vector<std::byte> read_file(const std::string& path) {
   return read_all<std::vector<std::byte>>(path);
 }
 std::string read_text_file(const std::string& path) { return read_all<std::string>(path); }
+
+std::vector<std::string> matching_paths(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  return paths;
+}
 
 bool write_fully(int file, std::span<const std::byte> bytes) {
   while (!bytes.empty()) {

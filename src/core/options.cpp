@@ -290,4 +290,16 @@ std::string OptionSet::help() const {
   return text;
 }
 
+std::vector<std::string>
+OptionSet::differing_from(const OptionSet& before,
+                          const std::function<bool(const std::string&)>& ignored) const {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < options_.size(); ++i) {
+    const std::string value = options_[i].show(), earlier = before.options_.at(i).show();
+    if (value != earlier && !ignored(options_[i].path))
+      lines.push_back(fmt::format("{} is {}, was {}", options_[i].path, value, earlier));
+  }
+  return lines;
+}
+
 } // namespace kilobragg::core

@@ -2,11 +2,10 @@
 #include "merge_input.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
 #include "kilobragg/io/experiments.hpp"
 #include "kilobragg/io/reflection_file.hpp"
 #include "kilobragg/io/shot_list.hpp"
-
-#include <glob.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,15 +20,6 @@ namespace fs = std::filesystem;
 bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() &&
          text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
-std::vector<std::string> glob_matches(const std::string& pattern) {
-  glob_t found{};
-  std::vector<std::string> matches;
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    matches.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  globfree(&found);
-  return matches;
 }
 
 // The reflections that belong to `experiments`: the suffix exchanged, or .expt by .refl.
@@ -109,7 +99,7 @@ std::vector<FilePair> find_pairs(const MergeOptions& options) {
   std::vector<FilePair> pairs;
   if (!options.pixels.shot_list.empty()) pairs = pairs_of_list(options.pixels.shot_list);
   for (const std::string& path : options.paths) {
-    const std::vector<std::string> matches = glob_matches(path);
+    const std::vector<std::string> matches = core::matching_paths(path);
     core::require(!matches.empty(),
                   "nothing to merge at '{}' (option input.path: no such file or "
                   "folder, and no file matches it as a pattern)",

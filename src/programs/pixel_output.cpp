@@ -36,10 +36,6 @@ std::string path_of(const PixelResults& r, const std::string& rest) {
   return r.options.output_dir + "/" + r.options.prefix + rest;
 }
 
-bool refined(const ShotModel& shot) {
-  return shot.state == ShotState::Refined || shot.state == ShotState::Limit;
-}
-
 /// What every rank adds to the report.
 struct ShotParts {
   std::vector<std::string> rows;   ///< of the CSV of shots
@@ -127,7 +123,7 @@ ShotParts parts_of(const PixelResults& r) {
     parts.rows.push_back(shot_table_rows(shot.model, fit));
     parts.errors.push_back(error_rows(r, i));
     ++parts.states[word_of(shot.model.state)];
-    if (!refined(shot.model)) continue;
+    if (!is_refined(shot.model)) continue;
     if (std::isfinite(fit.sigma_z)) parts.sigma_z.push_back(fit.sigma_z);
     const ShotImage image = model_image(shot.model, shot.pixels, r.table, r.sphere, exact);
     add_pixels(shot, image.bragg, parts);

@@ -1,54 +1,25 @@
-// The cycles of refinement against pixels, on all ranks.
+// The order of refinement against pixels: what it begins with, its cycles, what it leaves.
 #include "pixel_run.hpp"
 
 #include "factor_conversion.hpp"
-#include "pixel_output.hpp"
-#include "pixel_shots.hpp"
-#include "pixel_state.hpp"
+#include "pixel_steps.hpp"
 #include "pixel_table.hpp"
 #include "shot_store.hpp"
-#include "stop_signals.hpp"
-#include "stopwatch.hpp"
 
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/parallel/together.hpp"
-#include "kilobragg/pixelrefinement/factor_errors.hpp"
-#include "kilobragg/pixelrefinement/first_model.hpp"
-#include "kilobragg/pixelrefinement/placement.hpp"
-#include "kilobragg/pixelrefinement/shot_image.hpp"
-
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
-#include <optional>
-#include <span>
-#include <utility>
 
 namespace kilobragg::programs {
-namespace {
 
 using namespace pixelrefinement;
-using parallel::Communicator;
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-bool refined(const ShotModel& shot) {
-  return shot.state == ShotState::Refined || shot.state == ShotState::Limit;
-}
-
-bool takes_part(const ShotModel& shot) {
-  return shot.state != ShotState::NoPixels && shot.state != ShotState::Contradiction;
-}
+namespace {
 
 /// Amplitudes in another cell or group would be compared index by index with what they are not.
 void require_same_crystal(const FactorTable& table, const std::string& file, const char* option,
@@ -64,91 +35,14 @@ void require_same_crystal(const FactorTable& table, const std::string& file, con
                   table.cell.to_string(), frame.cell.to_string(), option);
 }
 
-class PixelRun {
-public:
-  PixelRun(const Communicator& communicator, const MergeOptions& options, const PixelInput& input,
-           const std::function<void(const std::string&)>& step)
-      : communicator_(communicator)
-      , options_(options)
-      , pixels_(options.pixels)
-      , input_(input)
-      , step_(step)
-      , images_({parse_maps(), options.pixels.search_path}) {}
-  void run();
+} // namespace
 
-private:
-  std::vector<std::pair<std::string, std::string>> parse_maps() const;
-  void prepare_options();
-  void load_truth();
-  void make_table();
-  void new_table(FactorTable table);
-  /// Where to begin: with what a run before left, with shards of shots, or with files of experiments.
-  void begin();
-  bool resume();
-  void new_shots();
-  void load_shots(const std::string& stem);
-  /// First shoeboxes of all shots, which then move to ranks by their pixels.
-  void cut_first();
-  /// Cuts the shoeboxes of one shot. Where that cannot be done a new one has no pixels, and others keep
-  /// those that they have.
-  void cut(ShotRecord& shot, bool first);
-  void stage1();
-  /// CPU time of all ranks since `start`, for the log. Collective.
-  void log_cpu(const std::string& what, double start, const std::string& each,
-               std::int64_t mine) const;
-  void predict();
-  /// Moves F, G and B; returns how far F moved, in its errors (rms).
-  double stage2(bool last);
-  /// All shots, or one of the half sets ("-odd", "-even"), with its own checkpoint.
-  FactorRefinement refine_set(const std::string& set, FactorTarget& target,
-                              const FactorTable& table, const std::vector<HeldShot>& held,
-                              const std::vector<std::uint8_t>& on,
-                              std::vector<std::size_t>* bad = nullptr);
-  /// Stage 1, predict and stage 2, whatever is to be done of them; true if another cycle follows.
-  bool cycle();
-  /// Puts on disk that `step` of a cycle comes next, with everything it needs.
-  void save(PixelStep step, int cycle);
-  void keep_progress();
-  void take_all_progress();
-  /// Ends after a signal.
-  [[noreturn]] void end_early(const std::string& where) const;
-  void remove_state() const;
-  std::string checkpoint(const std::string& of) const;
-  /// `errors`: what each held shot's errors do to F.
-  void refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
-                     std::span<const std::vector<FactorError>> errors);
-  void give_up_misfits();
-  void log_cycle(int cycle, double moved);
-  void require_shots();
-  void require_refined();
-  void write();
-  bool stopped() const { return communicator_.any(stop_signal() != 0); }
-  std::string path(const std::string& rest) const {
-    return options_.output_dir + "/" + options_.prefix + rest;
-  }
-  ShoeboxParams shoebox_params() const;
-
-  const Communicator& communicator_;
-  const MergeOptions& options_;
-  PixelOptions pixels_;
-  const PixelInput& input_;
-  const std::function<void(const std::string&)>& step_;
-  ShotImages images_;
-  std::optional<FactorTable> truth_;
-  FactorTable table_, first_table_, odd_, even_;
-  std::string problem_; ///< digest of the lattices and of the first table
-  FactorSphere sphere_;
-  std::vector<double> mean_;
-  std::vector<ShotRecord> shots_; ///< of this rank
-  std::vector<ShotProgress> progress_;
-  std::vector<Stage1Result> results_;
-  std::vector<std::string> problems_; ///< of images, to be said by the first rank
-  PixelState state_;                  ///< what is or would be on disk, but for the table
-  bool resumed_ = false;
-  std::string shot_set_; ///< of the shards that were loaded
-  FactorRefinement refinement_;
-  std::vector<CycleFigures> cycles_;
-};
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
   std::vector<std::pair<std::string, std::string>> maps;
@@ -208,173 +102,6 @@ void PixelRun::new_table(FactorTable table) {
                  std::count(table_.measured.begin(), table_.measured.end(), 1));
 }
 
-ShoeboxParams PixelRun::shoebox_params() const {
-  ShoeboxParams params;
-  params.gain = pixels_.gain;
-  params.readout = pixels_.readout;
-  params.left_out = pixels_.left_out;
-  return params;
-}
-
-void PixelRun::cut(ShotRecord& shot, bool first) {
-  try {
-    const models::Image& image = images_.read(shot.model);
-    const ShoeboxParams params = shoebox_params();
-    if (first && !scale_to_image(shot.model, image, table_, sphere_, mean_, pixels_.predict_params,
-                                 params, pixels_.stage1_params)) {
-      shot.model.state = ShotState::NoPixels;
-      return;
-    }
-    const auto spots = predict_shot(shot.model, sphere_, mean_, pixels_.predict_params);
-    shot.pixels = cut_shoeboxes(image, *shot.model.detector, spots, shot.model.identifier, params);
-  } catch (const core::Error& error) {
-    problems_.push_back(no_pixels_text(shot.model, error.what()));
-    if (first) shot.model.state = ShotState::NoPixels;
-  }
-}
-
-void PixelRun::cut_first() {
-  bool whole = true;
-  for (const std::size_t i : in_order_of_images(shots_)) {
-    ShotRecord& shot = shots_[i];
-    if (progress_[i].cut > 0 || shot.model.state != ShotState::Fresh) continue;
-    if (stop_signal() != 0) {
-      whole = false;
-      break;
-    }
-    cut(shot, true);
-    progress_[i].cut = 1;
-  }
-  warn_of(communicator_, std::exchange(problems_, {}));
-  if (communicator_.any(!whole)) {
-    save(PixelStep::Cut, 1);
-    end_early("while shoeboxes were cut");
-  }
-  keep_progress();
-  shots_ = distribute_shots(communicator_, std::move(shots_));
-  take_all_progress();
-}
-
-void PixelRun::new_shots() {
-  for (ShotModel& model :
-       make_shots(communicator_, input_.loaded, input_.accepted, pixels_, images_))
-    shots_.push_back({std::move(model), {}});
-  progress_.assign(shots_.size(), {});
-  results_.assign(shots_.size(), {});
-}
-
-void PixelRun::load_shots(const std::string& stem) {
-  shots_ = read_shot_set(communicator_, stem, shot_set_);
-  take_all_progress();
-}
-
-void PixelRun::keep_progress() {
-  for (std::size_t i = 0; i < shots_.size(); ++i)
-    shots_[i].caller = pack_progress(progress_[i], results_[i]);
-}
-
-void PixelRun::take_all_progress() {
-  progress_.assign(shots_.size(), {});
-  results_.assign(shots_.size(), {});
-  parallel::together(communicator_, merge_usage, [&] {
-    for (std::size_t i = 0; i < shots_.size(); ++i)
-      progress_[i] = take_progress(shots_[i].caller, results_[i]);
-  });
-}
-
-void PixelRun::save(PixelStep step, int cycle) {
-  state_.options = input_.options;
-  state_.problem = problem_;
-  state_.step = step;
-  state_.cycle = cycle;
-  state_.f = table_.f;
-  state_.sigma = table_.sigma;
-  state_.measured = table_.measured;
-  state_.mean = mean_;
-  state_.cycles = cycles_;
-  ++state_.serial;
-  keep_progress();
-  const std::string stem = fmt::format("_resume-{:04d}-", state_.serial);
-  if (communicator_.is_root()) {
-    if (state_.serial == 1) remove_state(); // of a run that nobody resumed
-    remove_matching(path("_stage2"), "*.checkpoint");
-  }
-  write_shot_set(communicator_, path(stem), digest_of(state_), shots_);
-  parallel::together(communicator_, merge_failed, [&] {
-    if (communicator_.is_root()) write_pixel_state(state_, path("_pixels.state"));
-  });
-  if (!communicator_.is_root()) return;
-  for (int old = 1; old < state_.serial; ++old)
-    remove_matching(path(fmt::format("_resume-{:04d}-", old)), "*.shard");
-}
-
-void PixelRun::remove_state() const {
-  remove_matching(path("_pixels.state"), "");
-  remove_matching(path("_resume-"), "*.shard");
-  remove_matching(path("_stage2"), "*.checkpoint");
-}
-
-std::string PixelRun::checkpoint(const std::string& of) const {
-  const std::string serial = state_.serial > 0 ? fmt::format("-{:04d}", state_.serial) : "";
-  return path("_stage2" + serial + of + ".checkpoint");
-}
-
-void PixelRun::end_early(const std::string& where) const {
-  throw parallel::CommonError(
-      fmt::format("stopped by a signal {}; the same command with --resume goes on", where),
-      merge_stopped);
-}
-
-bool PixelRun::resume() {
-  const std::string file = path("_pixels.state");
-  if (!communicator_.any(communicator_.is_root() && std::filesystem::exists(file))) return false;
-  parallel::together(communicator_, merge_usage, [&] {
-    state_ = read_pixel_state(file);
-    const auto lines = differing_merge_options(input_.options, state_.options);
-    core::require(
-        lines.empty(),
-        "'{}' is of a run with other options ({}); give the same to go on, or run without "
-        "--resume to begin anew",
-        file, fmt::join(lines, "; "));
-    core::require(state_.problem == problem_ && state_.f.size() == table_.size(),
-                  "'{}' is of other lattices or other first structure factors (input.path, "
-                  "pixels.start.mtz_file) run without --resume to begin anew?",
-                  file);
-  });
-  table_.f = state_.f;
-  table_.sigma = state_.sigma;
-  table_.measured = state_.measured;
-  mean_ = state_.mean;
-  cycles_ = state_.cycles;
-  load_shots(path(fmt::format("_resume-{:04d}-", state_.serial)));
-  parallel::together(communicator_, merge_usage, [&] {
-    core::require(shot_set_ == digest_of(state_),
-                  "'{}' and {} do not belong together (were files "
-                  "copied from elsewhere?) run without --resume to begin anew?",
-                  file, path("_resume-*.shard"));
-  });
-  core::log_info("Going on with '{}': cycle {}, {} shots", file, state_.cycle,
-                 communicator_.all_sum(std::int64_t(shots_.size())));
-  return true;
-}
-
-void PixelRun::begin() {
-  const bool from_images = pixels_.does_stage1();
-  if (pixels_.resume && from_images) resumed_ = resume();
-  if (resumed_) return;
-  if (from_images) {
-    new_shots();
-  } else {
-    load_shots(path("_shots-"));
-    state_.step = PixelStep::Stage1;
-  }
-  if (!pixels_.resume || communicator_.any(communicator_.is_root() && !from_images &&
-                                           std::filesystem::exists(checkpoint(""))))
-    return;
-  pixels_.resume = false;
-  core::log_info("Nothing to resume: this run begins anew");
-}
-
 void PixelRun::require_shots() {
   std::int64_t usable = 0;
   for (const ShotRecord& shot : shots_) usable += takes_part(shot.model);
@@ -408,191 +135,13 @@ void PixelRun::require_refined() {
       merge_nothing_left);
 }
 
-void PixelRun::log_cpu(const std::string& what, double start, const std::string& each,
-                       std::int64_t mine) const {
-  std::vector<double> seconds{cpu_seconds() - start};
-  communicator_.all_sum(std::span(seconds));
-  const std::int64_t all = std::max<std::int64_t>(1, communicator_.all_sum(mine));
-  core::log_info("{}: {:.2f} CPU s, {:.4f} per {}", what, seconds[0], seconds[0] / double(all),
-                 each);
-}
-
-void PixelRun::stage1() {
-  bool whole = true;
-  const int cycle = state_.cycle;
-  const ShoeboxParams params = shoebox_params();
-  const double start = cpu_seconds();
-  for (const std::size_t i : in_order_of_images(shots_)) {
-    ShotRecord& shot = shots_[i];
-    if (progress_[i].refined == cycle || !takes_part(shot.model)) continue;
-    if (stop_signal() != 0) {
-      whole = false;
-      break;
-    }
-    if (progress_[i].cut < cycle && refined(shot.model)) cut(shot, false);
-    progress_[i].cut = cycle;
-    results_[i] = refine_shot(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params);
-    if (refined(shot.model))
-      fit_backgrounds(
-          shot.pixels,
-          model_image(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params).bragg,
-          params);
-    progress_[i].refined = cycle;
-  }
-  log_cpu("Stage 1, with shoeboxes and backgrounds", start, "shot", std::int64_t(shots_.size()));
-  warn_of(communicator_, std::exchange(problems_, {}));
-  if (!communicator_.any(!whole)) {
-    give_up_misfits();
-    return;
-  }
-  save(PixelStep::Stage1, cycle);
-  end_early("in stage 1");
-}
-
-void PixelRun::predict() {
-  bool whole = true;
-  for (const std::size_t i : in_order_of_images(shots_)) {
-    if (!refined(shots_[i].model)) continue;
-    if (stop_signal() != 0) {
-      whole = false;
-      break;
-    }
-    cut(shots_[i], false);
-  }
-  warn_of(communicator_, std::exchange(problems_, {}));
-  if (!communicator_.any(!whole)) return;
-  if (pixels_.does_stage1()) save(PixelStep::Stage1, state_.cycle);
-  end_early("while shoeboxes were cut");
-}
-
-FactorRefinement PixelRun::refine_set(const std::string& set, FactorTarget& target,
-                                      const FactorTable& table, const std::vector<HeldShot>& held,
-                                      const std::vector<std::uint8_t>& on,
-                                      std::vector<std::size_t>* bad) {
-  Stage2Params params = pixels_.stage2_params;
-  params.checkpoint = checkpoint(set);
-  params.resume = pixels_.resume;
-  // Shards alone are no state: what else a checkpoint must agree with goes in here.
-  const std::string state = state_.serial > 0
-                                ? digest_of(state_)
-                                : problem_ + shot_set_ + digest_of_options(input_.options);
-  params.digest = core::md5_hex(state + set);
-  FactorRefinement refined;
-  try { // reading and writing of checkpoints fails on all ranks alike
-    refined = refine_factors(
-        communicator_, target, table, mean_, held, on, params, [this] { return stopped(); }, bad);
-  } catch (const core::Error& error) {
-    throw parallel::CommonError(error.what(), merge_failed);
-  }
-  if (refined.end == FactorEnd::Stopped)
-    end_early(set.empty() ? "in stage 2" : "while half sets were refined");
-  return refined;
-}
-
-double PixelRun::stage2(bool last) {
-  std::vector<ShotStream> streams;
-  std::vector<HeldShot> held;
-  std::vector<std::size_t> number;
-  for (std::size_t i = 0; i < shots_.size(); ++i) {
-    const ShotRecord& shot = shots_[i];
-    if (!refined(shot.model)) continue;
-    streams.push_back(make_stream(shot.model, shot.pixels, table_, sphere_, mean_, pixels_.stream));
-    held.push_back({shot.model.identifier, shot.model.lattices.size(), shot.model.b_factor});
-    number.push_back(i);
-  }
-  FactorTargetParams params;
-  params.likelihood = pixels_.stage1_params.target.likelihood;
-  FactorTarget target(communicator_, streams, table_.size(), params);
-  streams = {};
-  std::vector<std::size_t> bad;
-  const double start = cpu_seconds();
-  refinement_ =
-      refine_set("", target, table_, held, std::vector<std::uint8_t>(held.size(), 1), &bad);
-  log_cpu("Stage 2", start, "evaluation and rank",
-          refinement_.iterations.empty() ? 0 : refinement_.iterations.back().evaluations);
-  for (const std::size_t b : bad) shots_[number[b]].model.state = ShotState::NotFinite;
-  if (refinement_.end == FactorEnd::Unusable)
-    throw parallel::CommonError("no likelihood is finite at the start of stage 2 (structure "
-                                "factors or pixels are not numbers)",
-                                merge_failed);
-  const FactorTable before = table_;
-  const std::vector<double> mean = mean_;
-  take_factors(table_, refinement_, mean);
-  std::vector<std::vector<FactorError>> errors;
-  std::vector<std::uint8_t> on;
-  for (std::size_t h = 0; h < held.size(); ++h) {
-    ShotRecord& shot = shots_[number[h]];
-    for (std::size_t l = 0; l < shot.model.lattices.size(); ++l)
-      shot.model.lattices[l].scale *= std::exp(refinement_.x[target.scale_of(h, l)]);
-    shot.model.b_factor += refinement_.x[target.b_of(h)];
-    errors.push_back(
-        factor_errors(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params));
-    on.push_back(refined(shot.model) ? 1 : 0);
-  }
-  if (last) refine_halves(target, held, errors);
-  set_sigmas(table_, refinement_,
-             model_variances(communicator_, errors, on, refinement_.information, table_.size()));
-  mean_ = mean_intensities(table_);
-  double sum = 0, count = 0;
-  for (std::size_t i = 0; i < table_.size(); ++i) {
-    if (table_.measured[i] == 0) continue;
-    const double moved = std::log(table_.f[i] / before.f[i]) / table_.sigma[i];
-    sum += std::min(moved * moved, 25.0); // an index that began far off does not decide
-    count += 1;
-  }
-  return count > 0 ? std::sqrt(sum / count) : 0;
-}
-
-/// Both half sets begin at the means of their shells, so that neither knows the other.
-void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
-                             std::span<const std::vector<FactorError>> errors) {
-  FactorTable flat = table_;
-  for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
-  for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
-    std::vector<std::uint8_t> on;
-    on.reserve(held.size());
-    for (const HeldShot& shot : held) on.push_back(merging::half_set(shot.identifier) == half);
-    FactorTable& result = half == merging::HalfSet::Odd ? odd_ : even_;
-    result = flat;
-    const FactorRefinement refined =
-        refine_set(half == merging::HalfSet::Odd ? "-odd" : "-even", target, flat, held, on);
-    if (refined.end == FactorEnd::Unusable) continue;
-    take_factors(result, refined, mean_);
-    set_sigmas(result, refined,
-               model_variances(communicator_, errors, on, refined.information, result.size()));
-    core::log_info("Half set {}: {} after {} iterations",
-                   half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
-                   refined.iterations.empty() ? 0 : refined.iterations.back().iteration);
-  }
-}
-
-/// Shots that fit much worse than the others: bad pixels, a wrong lattice, another crystal.
-void PixelRun::give_up_misfits() {
-  std::vector<double> mine;
-  for (std::size_t i = 0; i < shots_.size(); ++i)
-    if (refined(shots_[i].model)) mine.push_back(results_[i].sigma_z);
-  double usual = median(communicator_.gather(mine));
-  communicator_.broadcast_value(usual);
-  const double most = pixels_.max_sigma_z_ratio * std::max(1.0, usual);
-  std::int64_t given_up = 0;
-  for (std::size_t i = 0; i < shots_.size(); ++i) {
-    if (!refined(shots_[i].model) || results_[i].sigma_z <= most) continue;
-    shots_[i].model.state = ShotState::BadFit;
-    ++given_up;
-  }
-  given_up = communicator_.all_sum(given_up);
-  if (given_up > 0)
-    core::log_info("{} shots with sigma-Z above {:.2f}, {} times the median, are given up",
-                   given_up, most, pixels_.max_sigma_z_ratio);
-}
-
 void PixelRun::log_cycle(int cycle, double moved) {
   std::vector<double> mine;
   std::vector<std::int64_t> counts(6);
   for (std::size_t i = 0; i < shots_.size(); ++i) {
     const ShotRecord& shot = shots_[i];
     ++counts[0];
-    if (!refined(shot.model)) continue;
+    if (!is_refined(shot.model)) continue;
     ++counts[1];
     counts[2] += static_cast<std::int64_t>(results_[i].boxes);
     counts[3] += static_cast<std::int64_t>(results_[i].pixels);
@@ -693,9 +242,7 @@ void PixelRun::run() {
   remove_matching(path("_"), "*.part*"); // of processes that were killed
 }
 
-} // namespace
-
-void run_pixel_refinement(const Communicator& communicator, const MergeOptions& options,
+void run_pixel_refinement(const parallel::Communicator& communicator, const MergeOptions& options,
                           const PixelInput& input,
                           const std::function<void(const std::string&)>& step) {
   catch_stop_signals();

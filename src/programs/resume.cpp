@@ -60,14 +60,7 @@ std::vector<std::string> differing_options(const std::string& now, const std::st
   theirs.declare(old);
   set.parse_phil(now, "the options of this run");
   old.parse_phil(before, "the options of the run before");
-  std::vector<std::string> lines;
-  for (std::size_t i = 0; i < set.options().size(); ++i) {
-    const auto& option = set.options()[i];
-    const std::string value = option.show(), earlier = old.options()[i].show();
-    if (value != earlier && !leaves_results_alone(option.path))
-      lines.push_back(fmt::format("{} is {}, was {}", option.path, value, earlier));
-  }
-  return lines;
+  return set.differing_from(old, leaves_results_alone);
 }
 
 DoneImages join_done_shares(const std::vector<std::string>& shares, const std::string& phil) {

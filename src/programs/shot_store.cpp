@@ -4,6 +4,7 @@
 #include "merge_options.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/files.hpp"
 #include "kilobragg/core/log.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/parallel/together.hpp"
@@ -23,15 +24,6 @@ namespace fs = std::filesystem;
 
 using parallel::Communicator;
 using pixelrefinement::ShotRecord;
-
-std::vector<std::string> matches_of(const std::string& pattern) {
-  glob_t found{};
-  std::vector<std::string> matches;
-  if (glob(pattern.c_str(), 0, nullptr, &found) == 0)
-    matches.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  globfree(&found);
-  return matches;
-}
 
 /// Without characters that glob() takes for a pattern.
 std::string literal(const std::string& path) {
@@ -86,7 +78,8 @@ nlohmann::json common_header(const Communicator& communicator, const std::string
 
 void remove_matching(const std::string& stem, const std::string& pattern) {
   std::error_code ignored;
-  for (const std::string& path : matches_of(literal(stem) + pattern)) fs::remove(path, ignored);
+  for (const std::string& path : core::matching_paths(literal(stem) + pattern))
+    fs::remove(path, ignored);
 }
 
 void write_shot_set(const Communicator& communicator, const std::string& stem,
@@ -119,7 +112,7 @@ void write_shot_set(const Communicator& communicator, const std::string& stem,
   // A run on more ranks left more.
   if (!communicator.is_root()) return;
   std::error_code ignored;
-  for (const std::string& path : matches_of(literal(stem) + "*.shard"))
+  for (const std::string& path : core::matching_paths(literal(stem) + "*.shard"))
     if (path >= shard_of(stem, communicator.size())) fs::remove(path, ignored);
 }
 
@@ -129,7 +122,7 @@ std::vector<ShotRecord> read_shot_set(const Communicator& communicator, const st
   std::vector<std::string> headers;
   std::size_t shards = 0;
   parallel::together(communicator, merge_usage, [&] {
-    const std::vector<std::string> found = matches_of(literal(stem) + "*.shard");
+    const std::vector<std::string> found = core::matching_paths(literal(stem) + "*.shard");
     shards = found.size();
     core::require(shards > 0,
                   "no shoeboxes to go on with ({}*.shard are missing) run --stage1 first?", stem);

@@ -162,21 +162,7 @@ std::string render_html(const ReportData& data) {
   const std::string title = escape_html(data.title);
   std::string weather = weather_figures(data.weather, data.pauses);
   if (weather.empty()) weather = "<p>There are no times of images to draw the weather from.</p>\n";
-  return fmt::format(R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>{0} - KiloBragg</title>
-<link rel="icon" href="data:,">
-<style>{1}</style>
-</head>
-<body>
-<h1>{0}</h1>
-<p class="quiet">{2}</p>
-{3})",
-                     title, report_style(), subtitle(data), headline(data)) +
+  return page_head(title, {}, subtitle(data)) + headline(data) +
          section("states", "Exit states", exit_states(data)) +
          section("rates", "Rates", in_grid(rate_figures(data))) +
          section("cell", "Unit cell", cell_figures(data)) +

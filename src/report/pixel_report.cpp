@@ -62,22 +62,7 @@ std::string section(const std::string& id, const std::string& heading, const std
 
 std::string render_pixel_html(const PixelReportData& data) {
   check(data);
-  return fmt::format(R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>{0} - KiloBragg</title>
-<link rel="icon" href="data:,">
-<style>{1}{2}</style>
-</head>
-<body>
-<h1>{0}</h1>
-<p class="quiet">{3}</p>
-)",
-                     escape_html(data.title), report_style(), extra_style,
-                     escape_html(data.subtitle)) +
+  return page_head(escape_html(data.title), extra_style, escape_html(data.subtitle)) +
          headline(data) + section("factors", "Structure factors", factors_part(data)) +
          section("convergence", "Convergence", convergence_part(data)) +
          section("shots", "Shots", shots_part(data)) +

@@ -4,11 +4,16 @@
 #include "kilobragg/report/report_data.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace kilobragg::report {
 
 /// The style sheet: plain colours on white, text sizes and columns by width of the window.
 std::string report_style();
+
+/// A page from its first line to the heading; `more_style` follows the style sheet, `quiet` is the line below the
+/// heading. All three texts but `more_style` are HTML.
+std::string page_head(std::string_view title, std::string_view more_style, std::string_view quiet);
 
 /// Hit, indexing and integration rate against time and image number, images per second.
 std::string rate_figures(const ReportData& data);

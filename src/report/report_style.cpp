@@ -1,6 +1,8 @@
 // The style sheet of the HTML report.
 #include "report_parts.hpp"
 
+#include <fmt/format.h>
+
 namespace kilobragg::report {
 
 std::string report_style() {
@@ -77,6 +79,24 @@ summary{cursor:pointer;font-weight:600}
 @media (max-width:559px){.opt{display:none}}
 @media print{h2{break-after:avoid}figure,tr{break-inside:avoid}}
 )";
+}
+
+std::string page_head(std::string_view title, std::string_view more_style, std::string_view quiet) {
+  return fmt::format(R"(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{0} - KiloBragg</title>
+<link rel="icon" href="data:,">
+<style>{1}{2}</style>
+</head>
+<body>
+<h1>{0}</h1>
+<p class="quiet">{3}</p>
+)",
+                     title, report_style(), more_style, quiet);
 }
 
 } // namespace kilobragg::report

@@ -69,14 +69,19 @@ inline DrawnStill draw_still(std::uint64_t seed, bool with_crystal = true) {
   return still;
 }
 
-inline models::Image image_of(const DrawnStill& still) {
+/// One panel of edge x edge pixels.
+inline models::Image square_image(const std::vector<std::int32_t>& pixels, int edge) {
   models::Image image;
-  image.pixels = still.pixels;
+  image.pixels = pixels;
   auto layout = std::make_shared<models::ImageLayout>();
-  layout->panels.push_back({0, drawn_size, drawn_size, drawn_size});
-  layout->size = still.pixels.size();
+  layout->panels.push_back({0, std::size_t(edge), edge, edge});
+  layout->size = pixels.size();
   image.layout = layout;
   return image;
+}
+
+inline models::Image image_of(const DrawnStill& still) {
+  return square_image(still.pixels, drawn_size);
 }
 
 } // namespace kilobragg::testing

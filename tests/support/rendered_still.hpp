@@ -92,13 +92,7 @@ inline RenderedStill render_still(const pixelrefinement::FactorTable& table, std
 }
 
 inline models::Image image_of(const RenderedStill& still) {
-  models::Image image;
-  image.pixels = still.pixels;
-  auto layout = std::make_shared<models::ImageLayout>();
-  layout->panels.push_back({0, rendered_size, rendered_size, rendered_size});
-  layout->size = still.pixels.size();
-  image.layout = layout;
-  return image;
+  return square_image(still.pixels, rendered_size);
 }
 
 } // namespace kilobragg::testing

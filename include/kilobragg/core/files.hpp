@@ -40,6 +40,9 @@ private:
 void write_file(const std::string& path, std::span<const std::byte> bytes);
 void write_file(const std::string& path, std::string_view text);
 
+/// Paths that match a shell pattern, sorted; none where nothing does.
+std::vector<std::string> matching_paths(const std::string& pattern);
+
 /// write(2) until all bytes are out, repeated after signals; false with errno set on failure.
 bool write_fully(int file, std::span<const std::byte> bytes);
 

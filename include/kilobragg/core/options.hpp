@@ -57,6 +57,11 @@ public:
   void parse_phil(const std::string& text, const std::string& where);
   /// All options with current values as phil; with `changed_only`, those that differ from defaults.
   std::string to_phil(bool changed_only = false) const;
+  /// Lines "name is X, was Y" for options whose values differ from those of `before`, a set of the same
+  /// program; `ignored` tells paths that do not matter.
+  std::vector<std::string>
+  differing_from(const OptionSet& before,
+                 const std::function<bool(const std::string&)>& ignored) const;
   /// The reference part of --help.
   std::string help() const;
   const std::vector<Option>& options() const { return options_; }

@@ -43,6 +43,11 @@ struct ShotModel {
   ShotState state = ShotState::Fresh;
 };
 
+/// True for shots whose model stage 2 takes.
+inline bool is_refined(const ShotModel& shot) {
+  return shot.state == ShotState::Refined || shot.state == ShotState::Limit;
+}
+
 /// The detector moved by `distance`.
 models::Detector moved_detector(const ShotModel& shot);
 
