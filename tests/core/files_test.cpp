@@ -89,5 +89,13 @@ TEST(ReadFile, NamesWhatIsMissingOrAFolder) {
   EXPECT_TRUE(read_file(folder / "empty").empty());
 }
 
+TEST(MatchingPaths, AreSortedOrNone) {
+  const testing::TemporaryFolder folder;
+  for (const char* name : {"b.expt", "a.expt", "c.refl"}) write_file(folder / name, "");
+  EXPECT_EQ(matching_paths(folder / "*.expt"),
+            (std::vector<std::string>{folder / "a.expt", folder / "b.expt"}));
+  EXPECT_TRUE(matching_paths(folder / "*.mtz").empty());
+}
+
 } // namespace
 } // namespace kilobragg::core

@@ -276,6 +276,16 @@ TEST_F(CommandLines, MistakesAreErrors) {
   EXPECT_THROW(parse(t, {"nbin=4"}), Error);
 }
 
+TEST(Options, DifferencesAreListedUnlessIgnored) {
+  Target now, before;
+  now.options.set("significance_filter.n_bins", "7", "here");
+  now.options.set("output.output_dir", "elsewhere", "here");
+  const auto ignored = [](const std::string& path) { return path.rfind("output.", 0) == 0; };
+  EXPECT_EQ(now.options.differing_from(before.options, ignored),
+            std::vector<std::string>{"significance_filter.n_bins is 7, was 20"});
+  EXPECT_TRUE(before.options.differing_from(before.options, ignored).empty());
+}
+
 TEST(NearestNames, EditDistance) {
   EXPECT_EQ(edit_distance("", "abc"), 3);
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
