@@ -18,20 +18,32 @@ struct PixelFit {
 /// Normal with the variance of the model, V = m + readout^2, as in diffBragg:
 ///     value = (ln(2 pi V) + u^2 / V) / 2,   u = d - m,   slope = (1 - 2 u - u^2 / V) / (2 V).
 /// Its information 1/V + 1/(2 V^2) counts what the variance tells about m, which is not true of photons:
-/// errors of weak pixels come out too small. V must be positive.
+/// errors of weak pixels come out too small. V must be positive. Here without the value, which takes a
+/// logarithm.
+KOKKOS_FUNCTION inline PixelFit slope_normal(double d, double m, double readout) {
+  const double u = d - m, per_v = 1 / (m + readout * readout);
+  return {0, 0.5 * per_v * (1 - 2 * u - u * u * per_v), per_v * (1 + 0.5 * per_v)};
+}
 KOKKOS_FUNCTION inline PixelFit fit_normal(double d, double m, double readout) {
   const double v = m + readout * readout, u = d - m;
-  const double per_v = 1 / v;
-  return {0.5 * (std::log(6.283185307179586 * v) + u * u * per_v),
-          0.5 * per_v * (1 - 2 * u - u * u * per_v), per_v * (1 + 0.5 * per_v)};
+  PixelFit fit = slope_normal(d, m, readout);
+  fit.value = 0.5 * (std::log(6.283185307179586 * v) + u * u * (1 / v));
+  return fit;
 }
 
 /// Below this readout noise a pixel counts whole photons.
 inline constexpr double silent_readout = 0.05;
 
-/// Photons alone: value = m - d ln m + ln d!, slope = 1 - d / m, information = 1 / m. m > 0, d >= 0.
+/// Photons alone: value = m - d ln m + ln d!, slope = 1 - d / m, information = 1 / m. m > 0, d >= 0. Here
+/// without the value, then with ln d! known.
+KOKKOS_FUNCTION inline PixelFit slope_poisson(double d, double m) { return {0, 1 - d / m, 1 / m}; }
+KOKKOS_FUNCTION inline PixelFit fit_poisson(double d, double m, double log_factorial) {
+  PixelFit fit = slope_poisson(d, m);
+  fit.value = m - d * std::log(m) + log_factorial;
+  return fit;
+}
 KOKKOS_FUNCTION inline PixelFit fit_poisson(double d, double m) {
-  return {m - d * std::log(m) + std::lgamma(d + 1), 1 - d / m, 1 / m};
+  return fit_poisson(d, m, std::lgamma(d + 1));
 }
 
 /// Density of d when n photons, Poisson distributed with mean m, are read with normal noise.

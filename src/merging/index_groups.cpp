@@ -2,6 +2,7 @@
 #include "kilobragg/merging/index_groups.hpp"
 
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/hash.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,14 +15,10 @@ namespace {
 
 constexpr double least_weight = 1e-3; // of an observation that counts as the presence of a lattice
 
-// Every bit of an index reaches every bit of the result (the finaliser of splitmix64).
 std::uint64_t scatter(const AsuIndex& index) {
   auto bits = [](std::int16_t value) { return std::uint64_t{static_cast<std::uint16_t>(value)}; };
-  std::uint64_t x =
-      bits(index.h) | bits(index.k) << 16 | bits(index.l) << 32 | bits(index.minus) << 48;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
+  return core::mix_bits(bits(index.h) | bits(index.k) << 16 | bits(index.l) << 32 |
+                        bits(index.minus) << 48);
 }
 
 // The observations of one lattice at one index.

@@ -1,16 +1,20 @@
 // Planes of background: weights from the plane, outliers by deviance.
 #include "background_plane.hpp"
 
+#include "kilobragg/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace kilobragg::pixelrefinement {
 namespace {
 
-constexpr int max_rounds = 6; // of fitting and rejecting
+using core::median;
+using core::squared;
 
-double squared(double v) { return v * v; }
+constexpr int max_rounds = 6; // of fitting and rejecting
 
 /// Deviance of `photons` from a Poisson mean beyond `limit`. It never exceeds twice the square of the
 /// normal deviation, which spares most pixels the logarithm.
@@ -35,19 +39,13 @@ bool reject(std::span<BackgroundPixel> pixels, const PlaneWeights& weights, doub
   return changed;
 }
 
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// Keeps what is near the median. A plane that an outlier has pulled would reject good pixels.
 void keep_near_median(std::span<BackgroundPixel> pixels, double nsigma) {
   std::vector<double> values;
   for (const BackgroundPixel& pixel : pixels) values.push_back(pixel.photons);
   const double middle = median(values);
   for (double& value : values) value = std::abs(value - middle);
-  const double spread = 1.4826 * median(values);
+  const double spread = 1.4826 * median(std::move(values));
   const double poisson = std::max(middle, 1.0); // most pixels may have no photon at all
   for (BackgroundPixel& pixel : pixels)
     pixel.kept = squared(pixel.photons - middle) <=

@@ -4,7 +4,6 @@
 #include "kernels/geometry/small_solve.hpp"
 
 #include "kilobragg/parallel/fixed_point_sum.hpp"
-#include "kilobragg/pixelrefinement/shoeboxes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -57,32 +56,20 @@ std::vector<FactorError> factor_errors(const ShotModel& shot, const ShotPixels& 
   const ParameterSpace space(shot, params.rules);
   const std::vector<double> x = space.start();
   const ShotReflections near = reflections_near(shot, sphere, 0);
-  const std::vector<double> m =
-      ShotTarget(space, pixels, table, near, params.target).information(x);
-  diffraction::ShoeboxShot boxes;
-  boxes.shot.beam = shot.beam;
-  boxes.shot.lattices = shot.lattices;
-  boxes.wavelength = shot.wavelength;
-  boxes.parameters = space.directions(x);
-  for (const ReflectionBox& box : pixels.boxes)
-    if (is_good(box.state)) boxes.boxes.push_back(box.box);
-  const diffraction::DeviceReflections reflections(with_factors(near, table, shot.b_factor));
-  const auto image = diffraction::model_shoeboxes(
-      moved_detector(shot), shot.beam, boxes, reflections,
-      {.oversample = params.target.oversample, .tail = params.target.tail, .contributions = false});
+  ShotTarget target(space, pixels, table, near, params.target);
+  const diffraction::ShoeboxImage image = target.model(x);
+  const std::vector<double> m = target.information(x, image);
   const std::size_t n = space.size(), stride = image.photons.size();
-  const Mat3 b_matrix = table.cell.b_matrix();
   std::vector<FactorError> result;
   std::size_t at = 0; // of the box in the image
   for (const ReflectionBox& box : pixels.boxes) {
-    if (!is_good(box.state)) continue;
+    if (box.state != BoxState::Used) continue;
     const std::size_t begin = at;
     at += box.box.size();
     const std::int32_t row = table.row_of(box.hkl);
-    if (row < 0 || box.state != BoxState::Used) continue;
+    if (row < 0) continue;
     std::vector<double> c(n);
     PlaneCoupling plane;
-    double with_light = 0;
     const int width = box.box.x1 - box.box.x0;
     for (std::size_t i = 0; i < box.box.size(); ++i) {
       const std::size_t pixel = box.first + i;
@@ -95,13 +82,8 @@ std::vector<FactorError> factor_errors(const ShotModel& shot, const ShotPixels& 
       plane.add(information, k, column, row_of_box);
       if (k == 0) continue;
       const double weight = 2 * k * information;
-      with_light += weight * k;
       for (std::size_t q = 0; q < n; ++q)
         c[q] += weight * image.derivatives[q * stride + begin + i];
-    }
-    if (const int b = space.b_factor(); b >= 0) {
-      const Vec3 q = b_matrix * Vec3{double(box.hkl.h), double(box.hkl.k), double(box.hkl.l)};
-      c[static_cast<std::size_t>(b)] = -0.5 * norm2(q) * with_light * space.b_factor_slope(x);
     }
     const double background = plane.information > 0 ? plane.variance() : 0;
     result.push_back({row, quadratic(m, c) + background});

@@ -32,7 +32,7 @@ Windows make_windows(const ShotPixels& pixels) {
   Windows windows;
   windows.left_out.resize(pixels.size());
   for (const ReflectionBox& box : pixels.boxes) {
-    if (box.state != BoxState::Used && box.state != BoxState::LeftOut) continue;
+    if (!is_good(box.state)) continue;
     windows.boxes.push_back(box.box);
     for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
       windows.pixel.push_back(pixels.used[i] != 0 ? static_cast<std::uint32_t>(i) : no_pixel);

@@ -3,6 +3,7 @@
 
 #include "kilobragg/core/byte_stream.hpp"
 #include "kilobragg/core/error.hpp"
+#include "kilobragg/core/numbers.hpp"
 #include "kilobragg/parallel/exact_sum.hpp"
 #include "kilobragg/pixelrefinement/checkpoint.hpp"
 
@@ -15,7 +16,7 @@
 namespace kilobragg::pixelrefinement {
 namespace {
 
-double squared(double v) { return v * v; }
+using core::squared;
 
 /// The terms of FactorPriors.
 class Priors {

@@ -1,7 +1,9 @@
 // Stage 1: starting scale, whitened L-BFGS, outlying pixels, states of shots that fail.
 #include "kilobragg/pixelrefinement/refine_shot.hpp"
 
+#include "kilobragg/core/numbers.hpp"
 #include "kilobragg/pixelrefinement/lbfgs.hpp"
+#include "kilobragg/pixelrefinement/shot_image.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -44,12 +46,6 @@ void solve_backward(const std::vector<double>& l, std::size_t n, std::span<doubl
 
 double squared_length(const std::vector<double>& v) {
   return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 /// Calls visit(box, pixel, z) for each pixel that counts.
@@ -114,9 +110,9 @@ std::size_t drop_outliers(ShotPixels& pixels, const std::vector<double>& bragg, 
     if (members.empty()) continue;
     std::vector<double> z, away;
     for (const auto& [i, value] : members) z.push_back(value);
-    const double middle = median(z);
+    const double middle = core::median(z);
     for (const double value : z) away.push_back(std::abs(value - middle));
-    const double deviation = std::max(1.0, 1.4826 * median(away));
+    const double deviation = std::max(1.0, 1.4826 * core::median(away));
     for (const auto& [i, value] : members) {
       if (std::abs(value - middle) <= limit * deviation) continue;
       pixels.used[i] = 0;
@@ -210,18 +206,6 @@ void descend_anew(ShotTarget& target, const Stage1Params& params, Descent& desce
   }
 }
 
-/// f without any light of the crystal.
-double dark_value(const ShotPixels& pixels, const ShotTargetParams& params) {
-  double f = 0;
-  const std::vector<double> none(pixels.size(), 0.0);
-  for_each_z(pixels, none, [&](std::size_t, std::size_t i, double) {
-    f += fit_pixel(params.likelihood, double(pixels.value[i]), double(pixels.background[i]),
-                   double(pixels.readout_of(i)))
-             .value;
-  });
-  return f;
-}
-
 std::vector<RefinedParameter> list_parameters(ShotTarget& target, const ParameterSpace& space,
                                               const std::vector<double>& x) {
   const std::size_t n = space.size();
@@ -244,16 +228,9 @@ std::vector<RefinedParameter> list_parameters(ShotTarget& target, const Paramete
 
 double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
                        const FactorSphere& sphere, const Stage1Params& params) {
-  ParameterRules fixed = params.rules;
-  for (ParameterRule* rule : {&fixed.scale, &fixed.rotation, &fixed.cell, &fixed.size,
-                              &fixed.size_off_diagonal, &fixed.spread})
-    rule->fixed = true;
-  const ParameterSpace space(shot, fixed);
-  ShotTargetParams exact = params.target;
-  exact.free_intensities = false;
-  const ShotReflections near = reflections_near(shot, sphere, params.slack);
-  ShotTarget target(space, pixels, table, near, exact);
-  const ShotImage image = target.image(space.start());
+  Stage1Params exact = params;
+  exact.target.free_intensities = false;
+  const ShotImage image = model_image(shot, pixels, table, sphere, exact);
   double seen = 0, modelled = 0;
   for_each_z(pixels, image.bragg, [&](std::size_t, std::size_t i, double) {
     const double b = double(pixels.background[i]), noise = double(pixels.readout_of(i));
@@ -299,7 +276,7 @@ Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable&
   result.pixels = z2.size();
   if (!std::isfinite(result.sigma_z)) return end_as(ShotState::NotFinite);
   // A model that explains less than its parameters would by chance explains nothing.
-  const bool dark = dark_value(pixels, params.target) - descent.f < double(space.size());
+  const bool dark = target.dark() - descent.f < double(space.size());
   if (dark || typical_deviation(z2) > params.max_sigma_z) return end_as(ShotState::BadFit);
   const std::size_t dropped = drop_outliers(pixels, bragg, params.outlier_z);
   result.outliers += dropped;

@@ -68,13 +68,10 @@ void for_each_pixel(const ReflectionBox& box, const PixelBox& part, const Visit&
 }
 PixelBox all_of(const Shoebox& box) { return {box.x0, box.x1, box.y0, box.y1}; }
 
-/// True for a share of all hashes. CRC-32C is linear in its input; the multiplications make one bit of an
-/// index turn over half of the result.
+/// True for a share of all hashes. CRC-32C is linear in its input, and has to be mixed.
 bool is_left_out(const PredictedSpot& spot, std::uint32_t seed, double share) {
   const std::array<std::int32_t, 4> key{spot.lattice, spot.hkl.h, spot.hkl.k, spot.hkl.l};
-  std::uint64_t hash = core::crc32c(std::as_bytes(std::span(key)), seed);
-  hash *= 0x9e3779b97f4a7c15;
-  hash = (hash ^ (hash >> 31)) * 0xbf58476d1ce4e5b9;
+  const std::uint64_t hash = core::mix_bits(core::crc32c(std::as_bytes(std::span(key)), seed));
   return static_cast<double>(hash >> 11) * 0x1p-53 < share;
 }
 

@@ -74,8 +74,9 @@ std::optional<T> get_optional(ByteReader& in) {
 
 void check_version(std::uint32_t found, std::uint32_t known, const char* what) {
   core::require(found == known,
-                "a {} is of version {} (known is {}); read it with a newer program?", what, found,
-                known);
+                "a {} is of version {} (this program knows {} alone) read it with the program that "
+                "wrote it?",
+                what, found, known);
 }
 
 void check_end(const ByteReader& in, const char* what) {

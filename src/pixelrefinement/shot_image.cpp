@@ -19,7 +19,13 @@ ShotImage model_image(const ShotModel& shot, const ShotPixels& pixels, const Fac
                       const FactorSphere& sphere, const Stage1Params& params) {
   const ParameterSpace space(shot, all_fixed());
   const ShotReflections near = reflections_near(shot, sphere, 0);
-  return ShotTarget(space, pixels, table, near, params.target).image(space.start());
+  ShotImage image = ShotTarget(space, pixels, table, near, params.target).image(space.start());
+  ShotTargetParams left_out = params.target;
+  left_out.boxes = BoxState::LeftOut;
+  left_out.free_intensities = false;
+  const ShotImage others = ShotTarget(space, pixels, table, near, left_out).image(space.start());
+  for (std::size_t i = 0; i < image.bragg.size(); ++i) image.bragg[i] += others.bragg[i];
+  return image;
 }
 
 } // namespace kilobragg::pixelrefinement

@@ -144,7 +144,7 @@ std::vector<PredictedSpot> predict_shot(const ShotModel& shot, const FactorSpher
   const ShotReflections near = reflections_near(shot, sphere, 0);
   std::vector<PredictedSpot> spots;
   if (near.size() == 0) return spots;
-  const diffraction::DeviceReflections reflections(with_values(near, f_squared));
+  const diffraction::DeviceReflections reflections(with_values(near, f_squared, shot.b_factor));
   const models::Detector detector = moved_detector(shot);
   for (int l = 0; l < static_cast<int>(shot.lattices.size()); ++l)
     add_spots(shot, l, near, reflections, detector, params, spots);

@@ -3,6 +3,8 @@
 
 #include "kernels/diffraction/lattice_factor.hpp"
 
+#include "kilobragg/core/numbers.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -60,6 +62,19 @@ void mark_near(const diffraction::ShotLattice& lattice, const Vec3& k0, const Ba
   }
 }
 
+/// f_squared(row) exp(-B / (2 d^2)).
+template <typename FSquared>
+diffraction::ReflectionSphere weakened(const ShotReflections& reflections, double b_factor,
+                                       const FSquared& f_squared) {
+  diffraction::ReflectionSphere sphere;
+  sphere.hkl = reflections.hkl;
+  sphere.f_squared.reserve(reflections.size());
+  for (std::size_t i = 0; i < reflections.size(); ++i)
+    sphere.f_squared.push_back(f_squared(static_cast<std::size_t>(reflections.row[i])) *
+                               std::exp(-0.5 * b_factor * double(reflections.inv_d2[i])));
+  return sphere;
+}
+
 } // namespace
 
 FactorSphere expand_to_sphere(const FactorTable& table) {
@@ -94,22 +109,14 @@ ShotReflections reflections_near(const ShotModel& shot, const FactorSphere& sphe
 
 diffraction::ReflectionSphere with_factors(const ShotReflections& reflections,
                                            const FactorTable& table, double b_factor) {
-  diffraction::ReflectionSphere sphere;
-  sphere.hkl = reflections.hkl;
-  for (std::size_t i = 0; i < reflections.size(); ++i) {
-    const double f = table.f[static_cast<std::size_t>(reflections.row[i])];
-    sphere.f_squared.push_back(f * f * std::exp(-0.5 * b_factor * double(reflections.inv_d2[i])));
-  }
-  return sphere;
+  return weakened(reflections, b_factor,
+                  [&](std::size_t row) { return core::squared(table.f[row]); });
 }
 
 diffraction::ReflectionSphere with_values(const ShotReflections& reflections,
-                                          const std::vector<double>& f_squared_of_row) {
-  diffraction::ReflectionSphere sphere;
-  sphere.hkl = reflections.hkl;
-  for (const std::int32_t row : reflections.row)
-    sphere.f_squared.push_back(f_squared_of_row[static_cast<std::size_t>(row)]);
-  return sphere;
+                                          const std::vector<double>& f_squared_of_row,
+                                          double b_factor) {
+  return weakened(reflections, b_factor, [&](std::size_t row) { return f_squared_of_row[row]; });
 }
 
 std::vector<double> mean_intensities(const FactorTable& table) {

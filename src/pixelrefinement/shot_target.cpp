@@ -36,7 +36,7 @@ ShotTarget::ShotTarget(const ParameterSpace& space, const ShotPixels& pixels,
     , params_(params)
     , first_of_window_{0} {
   for (std::size_t n = 0; n < pixels.boxes.size(); ++n)
-    if (pixels.boxes[n].state == BoxState::Used) add_box(n);
+    if (pixels.boxes[n].state == params.boxes) add_box(n);
   scale_.resize(boxes_.size());
 }
 
@@ -80,17 +80,13 @@ ShotTarget::Pixel ShotTarget::make_pixel(std::size_t pixel, std::size_t modelled
 PixelFit ShotTarget::fit(const Pixel& p, double m) const {
   if (params_.likelihood == Likelihood::Normal) return fit_normal(p.value, m, p.readout);
   if (p.readout > 0) return fit_noisy_photons(p.value, m, p.readout);
-  return {m - p.value * std::log(m) + p.log_factorial, 1 - p.value / m, 1 / m};
+  return fit_poisson(p.value, m, p.log_factorial);
 }
 
 PixelFit ShotTarget::slope(const Pixel& p, double m) const {
-  if (params_.likelihood == Likelihood::Normal) {
-    const double per_v = 1 / (m + p.readout * p.readout), u = p.value - m;
-    return {0, 0.5 * per_v * (1 - 2 * u - u * u * per_v), per_v * (1 + 0.5 * per_v)};
-  }
+  if (params_.likelihood == Likelihood::Normal) return slope_normal(p.value, m, p.readout);
   if (p.readout > 0) return fit_noisy_photons(p.value, m, p.readout);
-  const double per_m = 1 / m;
-  return {0, 1 - p.value * per_m, per_m};
+  return slope_poisson(p.value, m);
 }
 
 diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x, bool derivatives) const {
@@ -158,15 +154,14 @@ double ShotTarget::fit_scale(std::size_t k, std::span<const LitPixel> lit) {
 }
 
 double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradient) {
-  const diffraction::ShoeboxImage image = model(x, true);
+  const diffraction::ShoeboxImage image = model(x);
   const std::size_t n = space_.size(), stride = image.photons.size();
   std::fill(gradient.begin(), gradient.end(), 0.0);
   std::vector<double> unused(n), slopes;
   std::vector<std::size_t> modelled;
   slopes.reserve(counted_.size());
   modelled.reserve(counted_.size());
-  double f = space_.restrain(x, gradient, unused);
-  for (const Pixel& p : counted_) f += p.dark;
+  double f = space_.restrain(x, gradient, unused) + dark();
   for (std::size_t k = 0; k < boxes_.size(); ++k) {
     const std::vector<LitPixel> lit = lit_pixels(boxes_[k], image.photons);
     const double t = fit_scale(k, lit), factor = std::exp(t);
@@ -183,8 +178,22 @@ double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradien
   return f;
 }
 
+double ShotTarget::dark() const {
+  double f = 0;
+  for (const Pixel& p : counted_) f += p.dark;
+  return f;
+}
+
+diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x) const {
+  return model(x, true);
+}
+
 std::vector<double> ShotTarget::information(std::span<const double> x) {
-  const diffraction::ShoeboxImage image = model(x, true);
+  return information(x, model(x));
+}
+
+std::vector<double> ShotTarget::information(std::span<const double> x,
+                                            const diffraction::ShoeboxImage& image) {
   const std::size_t n = space_.size(), stride = image.photons.size();
   std::vector<double> m(n * n), restraint(n), unused(n), with_k(n);
   space_.restrain(x, unused, restraint);

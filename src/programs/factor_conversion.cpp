@@ -64,4 +64,23 @@ std::vector<io::FactorRow> rows_of(const FactorTable& table,
   return rows;
 }
 
+void require_crystal(const FactorTable& table, const std::string& file, const std::string& option,
+                     const models::UnitCell& cell, const models::SpaceGroup& group,
+                     const std::string& of, const CellTolerance& tolerance) {
+  core::require(table.space_group.patterson() == group.patterson(),
+                "'{}' (option {}) is in {} but {} in {} (they must have the same Laue group in the "
+                "same setting)",
+                file, option, table.space_group.hm(), of, group.hm());
+  const auto its = table.cell.parameters(), ours = cell.parameters();
+  bool alike = true;
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    alike = alike &&
+            std::abs(its[i] - ours[i]) <= (i < 3 ? tolerance.length * ours[i] : tolerance.angle);
+  core::require(alike,
+                "'{}' (option {}) has the cell {} but {} {} (they differ by more than {} % or {} "
+                "degrees) is it of this crystal?",
+                file, option, table.cell.to_string(), of, cell.to_string(), 100 * tolerance.length,
+                tolerance.angle);
+}
+
 } // namespace kilobragg::programs

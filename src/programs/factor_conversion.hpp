@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace kilobragg::programs {
@@ -21,5 +22,18 @@ pixelrefinement::FactorTable table_of(const io::ReferenceAmplitudes& amplitudes)
 std::vector<io::FactorRow> rows_of(const pixelrefinement::FactorTable& table,
                                    std::span<const std::int64_t> observations,
                                    std::span<const double> priors);
+
+/// How far the cell of a file may be from the one that it is used with.
+struct CellTolerance {
+  double length = 0.05; ///< relative
+  double angle = 3;     ///< degrees
+};
+/// Throws core::Error naming `file` and `option` unless the table has the Patterson group of `group` and a
+/// cell like `cell`; `of` says whose these are. Amplitudes of another crystal would be compared index by
+/// index with what they are not.
+void require_crystal(const pixelrefinement::FactorTable& table, const std::string& file,
+                     const std::string& option, const models::UnitCell& cell,
+                     const models::SpaceGroup& group, const std::string& of,
+                     const CellTolerance& tolerance = {});
 
 } // namespace kilobragg::programs

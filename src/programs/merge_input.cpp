@@ -96,8 +96,8 @@ void require_columns(const models::ReflectionTable& table, const std::string& pa
 } // namespace
 
 std::vector<FilePair> find_pairs(const MergeOptions& options) {
+  if (!options.pixels.shot_list.empty()) return pairs_of_list(options.pixels.shot_list);
   std::vector<FilePair> pairs;
-  if (!options.pixels.shot_list.empty()) pairs = pairs_of_list(options.pixels.shot_list);
   for (const std::string& path : options.paths) {
     const std::vector<std::string> matches = core::matching_paths(path);
     core::require(!matches.empty(),
@@ -203,7 +203,7 @@ merging::ConversionCounts load_observations(const std::vector<LoadedExperiments>
     const auto& all_variance = table.get<double>("intensity.sum.variance");
     const auto rows = rows_by_experiment(table, file);
     for (std::size_t e = 0; e < rows.size(); ++e) {
-      if (!file.files.whole && !file.files.spectra.contains(static_cast<int>(e))) continue;
+      if (!file.takes(e)) continue;
       hkl.clear(), intensity.clear(), variance.clear();
       for (const std::size_t row : rows[e]) {
         hkl.push_back(all_hkl[row]);

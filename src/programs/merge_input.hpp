@@ -35,6 +35,17 @@ struct LoadedExperiments {
   FilePair files;
   std::vector<models::Experiment> experiments;
   std::vector<models::Spectrum> spectra; ///< of each experiment, from a list of shots; else empty
+
+  /// False for what a list of shots does not name.
+  bool takes(std::size_t experiment) const {
+    return files.whole || files.spectra.contains(static_cast<int>(experiment));
+  }
+  /// Calls visit(experiment) for each that it takes.
+  template <typename Visit>
+  void for_each_taken(const Visit& visit) const {
+    for (std::size_t e = 0; e < experiments.size(); ++e)
+      if (takes(e)) visit(experiments[e]);
+  }
 };
 std::vector<LoadedExperiments> load_experiments(const std::vector<FilePair>& pairs,
                                                 bool keep_detectors);

@@ -259,6 +259,10 @@ void declare(core::OptionSet& set, MergeOptions& options) {
 }
 
 void validate(const MergeOptions& o) {
+  core::require(o.paths.empty() || o.pixels.shot_list.empty(),
+                "input.path and input.exp_ref_spec='{}' are both given (the list names all that is "
+                "merged) drop one?",
+                o.pixels.shot_list);
   core::require(!o.paths.empty() || !o.pixels.shot_list.empty(),
                 "nothing to merge (no input.path given); give the folder with the "
                 "integrated files: input.path=FOLDER");

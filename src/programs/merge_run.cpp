@@ -176,8 +176,9 @@ std::vector<FilePair> MergeRun::find_all_pairs() {
 void MergeRun::require_reachable(const std::vector<LoadedExperiments>& loaded) const {
   double shortest = std::numeric_limits<double>::max();
   for (const LoadedExperiments& file : loaded)
-    for (const models::Experiment& experiment : file.experiments)
+    file.for_each_taken([&](const models::Experiment& experiment) {
       if (experiment.beam.wavelength > 0) shortest = std::min(shortest, experiment.beam.wavelength);
+    });
   communicator_.all_min(std::span<double>(&shortest, 1));
   inputs([&] {
     core::require(shortest == std::numeric_limits<double>::max() || *options_.d_min >= shortest / 2,

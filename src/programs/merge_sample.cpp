@@ -30,8 +30,9 @@ std::map<std::string, std::int64_t> group_counts(const parallel::Communicator& c
                                                  const std::vector<LoadedExperiments>& loaded) {
   std::string mine;
   for (const LoadedExperiments& file : loaded)
-    for (const models::Experiment& experiment : file.experiments)
+    file.for_each_taken([&](const models::Experiment& experiment) {
       mine += experiment.crystal->space_group.hall() + '\n';
+    });
   std::map<std::string, std::int64_t> counts;
   for (const std::string& part : communicator.gather(mine))
     for (std::size_t at = 0; at < part.size();) {
@@ -59,8 +60,9 @@ void choose_cell(const parallel::Communicator& communicator, const MergeOptions&
                  const std::optional<Reference>& model, Sample& sample) {
   std::vector<models::UnitCell> cells;
   for (const LoadedExperiments& file : loaded)
-    for (const models::Experiment& experiment : file.experiments)
+    file.for_each_taken([&](const models::Experiment& experiment) {
       cells.push_back(experiment.crystal->unit_cell());
+    });
   cells = communicator.gather(cells);
   parallel::together(communicator, merge_nothing_left, [&] {
     core::require(!communicator.is_root() || !cells.empty(),

@@ -2,6 +2,7 @@
 #include "pixel_model.hpp"
 
 #include "factor_conversion.hpp"
+#include "pixel_options.hpp"
 #include "pixel_table.hpp"
 
 #include "kilobragg/core/error.hpp"
@@ -31,26 +32,6 @@ void set_missing_errors(io::ReferenceAmplitudes& amplitudes, double relative) {
   fill(amplitudes.minus, amplitudes.sigma_minus);
 }
 
-void require_known_symmetry(const FactorTable& table, const std::string& file,
-                            const indexing::IndexingParams& known) {
-  core::require(table.space_group.patterson() == known.space_group.patterson(),
-                "'{}' of pixel_model.mtz_file is in {} and indexing.known_symmetry.space_group is "
-                "{} (they must have the same Laue group in the same setting)",
-                file, table.space_group.hm(), known.space_group.hm());
-  const auto its = table.cell.parameters(), ours = known.unit_cell.parameters();
-  bool alike = true;
-  for (std::size_t i = 0; i < 6; ++i) {
-    const double limit =
-        i < 3 ? known.relative_length_tolerance * ours[i] : known.absolute_angle_tolerance;
-    alike = alike && std::abs(its[i] - ours[i]) <= limit;
-  }
-  core::require(
-      alike,
-      "'{}' of pixel_model.mtz_file has the cell {} and indexing.known_symmetry.unit_cell "
-      "is {} (they differ by more than the tolerances of known_symmetry)",
-      file, table.cell.to_string(), known.unit_cell.to_string());
-}
-
 double finest(const FactorTable& table) {
   double d_min = table.cell.d(table.index.front().miller());
   for (const auto& index : table.index) d_min = std::min(d_min, table.cell.d(index.miller()));
@@ -66,13 +47,14 @@ void load_pixel_model(StillsOptions& options) {
   set_missing_errors(amplitudes, options.pixel_model.relative_sigma);
   const FactorTable known = table_of(amplitudes);
   core::require(known.size() > 0, "'{}' of pixel_model.mtz_file has no amplitude above zero", file);
-  require_known_symmetry(known, file, options.still.indexing);
+  const auto& symmetry = options.still.indexing;
+  require_crystal(known, file, "pixel_model.mtz_file", symmetry.unit_cell, symmetry.space_group,
+                  "indexing.known_symmetry",
+                  {symmetry.relative_length_tolerance, symmetry.absolute_angle_tolerance});
   auto& model = options.still.pixel_model;
   model.factors = std::make_shared<const FactorTable>(first_table(
       known, {known.cell, known.space_group, 0, {}}, finest(known), !known.bijvoet_apart));
-  model.stage1.target.likelihood = model.shoeboxes.readout > 0
-                                       ? pixelrefinement::Likelihood::NoisyPoisson
-                                       : pixelrefinement::Likelihood::Poisson;
+  model.stage1.target.likelihood = usual_likelihood(model.shoeboxes.readout);
 }
 
 std::string pixel_model_doubt(const StillsOptions& options) {

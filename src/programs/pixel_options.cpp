@@ -134,6 +134,10 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
 
 } // namespace
 
+pixelrefinement::Likelihood usual_likelihood(double readout) {
+  return readout > 0 ? pixelrefinement::Likelihood::Normal : pixelrefinement::Likelihood::Poisson;
+}
+
 void declare(core::OptionSet& set, PixelOptions& o) {
   declare_steps(set, o);
   declare_inputs(set, o);

@@ -44,6 +44,10 @@ struct PixelOptions {
   bool does_stage2() const { return all || stage2; }
 };
 
+/// Poisson without readout noise, else normal: photons read with noise are right for a few photons, and
+/// take fifty times as long.
+pixelrefinement::Likelihood usual_likelihood(double readout);
+
 void declare(core::OptionSet& set, PixelOptions& options);
 /// What can be known to be wrong before any file is read. Throws core::Error.
 void validate(const PixelOptions& options);

@@ -1,10 +1,11 @@
-// Gathers shots and pictures from all ranks; files are written by the first.
+// Files and tables of refinement against pixels, written by the first rank.
 #include "pixel_output.hpp"
 
 #include "factor_conversion.hpp"
+#include "pixel_parts.hpp"
 #include "pixel_report.hpp"
+#include "pixel_state.hpp"
 
-#include "kilobragg/core/byte_stream.hpp"
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
 #include "kilobragg/core/log.hpp"
@@ -13,8 +14,6 @@
 #include "kilobragg/io/free_flags.hpp"
 #include "kilobragg/parallel/together.hpp"
 #include "kilobragg/pixelrefinement/factor_statistics.hpp"
-#include "kilobragg/pixelrefinement/shoeboxes.hpp"
-#include "kilobragg/pixelrefinement/shot_image.hpp"
 #include "kilobragg/pixelrefinement/shot_table.hpp"
 #include "kilobragg/report/pixel_report.hpp"
 
@@ -30,169 +29,8 @@ namespace {
 using namespace pixelrefinement;
 using parallel::Communicator;
 
-constexpr double z_edge = 8; // of the histogram of pixels
-
 std::string path_of(const PixelResults& r, const std::string& rest) {
   return r.options.output_dir + "/" + r.options.prefix + rest;
-}
-
-/// What every rank adds to the report.
-struct ShotParts {
-  std::vector<std::string> rows;   ///< of the CSV of shots
-  std::vector<std::string> errors; ///< of the CSV of parameters; one text per shot, as above
-  std::vector<double> sigma_z;
-  std::map<std::string, std::int64_t> states;
-  report::Histogram pixel_z{.lo = -z_edge, .hi = z_edge, .counts = std::vector<std::int64_t>(64)};
-  std::vector<report::BoxShown> boxes;
-};
-
-ShotFit fit_of(const PixelResults& r, std::size_t i) {
-  ShotFit fit;
-  fit.boxes = std::count_if(r.shots[i].pixels.boxes.begin(), r.shots[i].pixels.boxes.end(),
-                            [](const ReflectionBox& b) { return is_good(b.state); });
-  if (r.results[i].pixels == 0) return fit;
-  fit.sigma_z = r.results[i].sigma_z_known;
-  fit.pixels = static_cast<std::int64_t>(r.results[i].pixels);
-  fit.evaluations = r.results[i].evaluations;
-  fit.f = r.results[i].f;
-  return fit;
-}
-
-/// "identifier,parameter,value,sigma" of each parameter that stage 1 refined.
-std::string error_rows(const PixelResults& r, std::size_t i) {
-  std::string rows;
-  if (r.results.empty()) return rows;
-  for (const RefinedParameter& p : r.results[i].parameters)
-    rows += fmt::format("{},{},{},{}\r\n", r.shots[i].model.identifier, p.name, p.value, p.sigma);
-  return rows;
-}
-
-/// Pictures of the brightest, a middling and a weak box of a shot.
-void add_boxes(const ShotRecord& shot, const std::vector<double>& bragg, ShotParts& parts) {
-  std::vector<std::pair<double, std::size_t>> order;
-  for (std::size_t b = 0; b < shot.pixels.boxes.size(); ++b) {
-    const ReflectionBox& box = shot.pixels.boxes[b];
-    if (box.state != BoxState::Used) continue;
-    double sum = 0;
-    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) sum += bragg[i];
-    order.emplace_back(-sum, b);
-  }
-  std::sort(order.begin(), order.end());
-  for (const double part : {0.0, 0.3, 0.7}) {
-    if (order.empty()) return;
-    const auto at = static_cast<std::size_t>(part * double(order.size()));
-    const ReflectionBox& box = shot.pixels.boxes[order[at].second];
-    report::BoxShown shown;
-    shown.caption = fmt::format("{} {} {}, {}, {:.0f} photons", box.hkl.h, box.hkl.k, box.hkl.l,
-                                shot.model.source.tag(), -order[at].first);
-    shown.width = box.box.x1 - box.box.x0;
-    shown.height = box.box.y1 - box.box.y0;
-    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
-      const double m = double(shot.pixels.background[i]) + bragg[i],
-                   noise = double(shot.pixels.readout_of(i)), d = double(shot.pixels.value[i]);
-      const bool used = shot.pixels.used[i] != 0;
-      shown.data.push_back(used ? shot.pixels.value[i] : std::nanf(""));
-      shown.model.push_back(static_cast<float>(m));
-      shown.z.push_back(used ? static_cast<float>((d - m) / std::sqrt(m + noise * noise))
-                             : std::nanf(""));
-    }
-    parts.boxes.push_back(std::move(shown));
-  }
-}
-
-void add_pixels(const ShotRecord& shot, const std::vector<double>& bragg, ShotParts& parts) {
-  for (const ReflectionBox& box : shot.pixels.boxes) {
-    if (box.state != BoxState::Used) continue;
-    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
-      if (shot.pixels.used[i] == 0) continue;
-      const double m = double(shot.pixels.background[i]) + bragg[i],
-                   noise = double(shot.pixels.readout_of(i));
-      parts.pixel_z.add((double(shot.pixels.value[i]) - m) / std::sqrt(m + noise * noise));
-    }
-  }
-}
-
-ShotParts parts_of(const PixelResults& r) {
-  ShotParts parts;
-  Stage1Params exact = r.stage1;
-  exact.target.free_intensities = false;
-  const std::size_t wanted = static_cast<std::size_t>(std::max(0, r.options.pixels.report_boxes));
-  for (std::size_t i = 0; i < r.shots.size(); ++i) {
-    const ShotRecord& shot = r.shots[i];
-    const ShotFit fit = fit_of(r, i);
-    parts.rows.push_back(shot_table_rows(shot.model, fit));
-    parts.errors.push_back(error_rows(r, i));
-    ++parts.states[word_of(shot.model.state)];
-    if (!is_refined(shot.model)) continue;
-    if (std::isfinite(fit.sigma_z)) parts.sigma_z.push_back(fit.sigma_z);
-    const ShotImage image = model_image(shot.model, shot.pixels, r.table, r.sphere, exact);
-    add_pixels(shot, image.bragg, parts);
-    if (parts.boxes.size() < wanted) add_boxes(shot, image.bragg, parts);
-  }
-  return parts;
-}
-
-std::string packed(const report::BoxShown& box) {
-  core::ByteWriter writer;
-  writer.put_text(box.caption);
-  writer.put(box.width);
-  writer.put(box.height);
-  for (const auto* column : {&box.data, &box.model, &box.z})
-    for (const float v : *column) writer.put(v);
-  return writer.take();
-}
-
-report::BoxShown unpacked(core::ByteReader& reader) {
-  report::BoxShown box;
-  box.caption = reader.get_text();
-  box.width = reader.get<int>();
-  box.height = reader.get<int>();
-  for (auto* column : {&box.data, &box.model, &box.z})
-    for (int i = 0; i < box.width * box.height; ++i) column->push_back(reader.get<float>());
-  return box;
-}
-
-/// The parts of all ranks on the first, in an order that placement does not change.
-ShotParts gather_parts(const Communicator& communicator, ShotParts mine, std::size_t wanted) {
-  core::ByteWriter writer;
-  for (const auto* texts : {&mine.rows, &mine.errors}) {
-    writer.put(static_cast<std::uint64_t>(texts->size()));
-    for (const std::string& rows : *texts) writer.put_text(rows);
-  }
-  writer.put(static_cast<std::uint64_t>(mine.states.size()));
-  for (const auto& [word, n] : mine.states) {
-    writer.put_text(word);
-    writer.put(n);
-  }
-  writer.put(static_cast<std::uint64_t>(mine.boxes.size()));
-  for (const report::BoxShown& box : mine.boxes) writer.put_text(packed(box));
-  ShotParts all;
-  all.sigma_z = communicator.gather(mine.sigma_z);
-  std::sort(all.sigma_z.begin(), all.sigma_z.end());
-  all.pixel_z = mine.pixel_z;
-  communicator.all_sum(std::span(all.pixel_z.counts));
-  all.pixel_z.below = communicator.all_sum(mine.pixel_z.below);
-  all.pixel_z.above = communicator.all_sum(mine.pixel_z.above);
-  for (const std::string& bytes : communicator.gather(writer.take())) {
-    core::ByteReader reader(bytes);
-    for (auto* texts : {&all.rows, &all.errors})
-      for (auto n = reader.get<std::uint64_t>(); n > 0; --n) texts->push_back(reader.get_text());
-    for (auto n = reader.get<std::uint64_t>(); n > 0; --n) {
-      const std::string word = reader.get_text();
-      all.states[word] += reader.get<std::int64_t>();
-    }
-    for (auto n = reader.get<std::uint64_t>(); n > 0; --n) {
-      const std::string text = reader.get_text();
-      core::ByteReader box(text);
-      all.boxes.push_back(unpacked(box));
-    }
-  }
-  std::sort(all.rows.begin(), all.rows.end());
-  std::sort(all.errors.begin(), all.errors.end());
-  std::sort(all.boxes.begin(), all.boxes.end(),
-            [](const auto& a, const auto& b) { return a.caption < b.caption; });
-  if (all.boxes.size() > wanted) all.boxes.resize(wanted);
-  return all;
 }
 
 void write_shots(const PixelResults& r, const ShotParts& parts) {
@@ -201,7 +39,6 @@ void write_shots(const PixelResults& r, const ShotParts& parts) {
   core::write_file(path_of(r, "_shots.csv"), text);
   core::log_info("Wrote {} ({} shots)", path_of(r, "_shots.csv"), parts.rows.size());
   for (const auto& [word, n] : parts.states) core::log_info("  {} {}", n, word);
-  if (r.results.empty()) return;
   text = "identifier,parameter,value,sigma\r\n";
   for (const std::string& rows : parts.errors) text += rows;
   core::write_file(path_of(r, "_shot_errors.csv"), text);
@@ -224,20 +61,22 @@ void set_free_flags(const PixelResults& r, std::vector<io::FactorRow>& rows, boo
     std::vector<models::Miller> hkl;
     hkl.reserve(rows.size());
     for (const io::FactorRow& row : rows) hkl.push_back(row.hkl);
-    const io::CarriedFlags carried = io::carry_over(
-        io::read_free_flags_mtz(o.free_flags_file, r.table.space_group, o.free_flags_column), hkl);
+    const io::FreeFlags flags =
+        io::read_free_flags_mtz(o.free_flags_file, r.all.table.space_group, o.free_flags_column);
+    const io::CarriedFlags carried = io::carry_over(flags, hkl);
+    core::log_info("Free flags: column {} of '{}'", flags.column, o.free_flags_file);
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i].free_flag = carried.flag[i];
     if (carried.missing > 0)
       core::log_warning("{} indices have no free flag in '{}'", carried.missing, o.free_flags_file);
   } else if (any) {
     for (io::FactorRow& row : rows)
-      row.free_flag = io::made_free_flag(r.table.space_group, row.hkl, o.free_flags_fraction);
+      row.free_flag = io::made_free_flag(r.all.table.space_group, row.hkl, o.free_flags_fraction);
   }
 }
 
-void write_mtz(const PixelResults& r, const FactorTable& table, const std::string& set) {
-  const std::vector<double> priors = r.before.f;
-  std::vector<io::FactorRow> rows = rows_of(table, r.refinement.scores.pixels, priors);
+void write_mtz(const PixelResults& r, const RefinedSet& refined, const std::string& set) {
+  const FactorTable& table = refined.table;
+  std::vector<io::FactorRow> rows = rows_of(table, refined.pixels, refined.start);
   const double d_min = *r.options.d_min;
   std::erase_if(rows, [&](const io::FactorRow& row) {
     return table.cell.d(row.hkl) < d_min ||
@@ -271,7 +110,7 @@ Figures figures_of(const PixelResults& r) {
   Figures figures;
   const FactorTable* truth = r.truth ? &*r.truth : nullptr;
   const int least = r.options.minimum_multiplicity;
-  figures.refined_sets = as_merged(r.table, r.odd, r.even);
+  figures.refined_sets = as_merged(r.all.table, r.odd.table, r.even.table);
   const auto [merged, refined] = common_sets(r.input.merged, least, figures.refined_sets, 1);
   figures.merged = factor_statistics(r.input.merged, r.input.shells, truth, least);
   figures.refined = factor_statistics(figures.refined_sets, r.input.shells, truth, 1);
@@ -345,11 +184,11 @@ report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
   for (const auto& [word, n] : parts.states) data.shots_by_state.emplace_back(word, n);
   data.sigma_z = parts.sigma_z;
   data.pixel_z = parts.pixel_z;
-  data.boxes = parts.boxes;
-  for (std::size_t i = 0; i < r.table.size(); ++i)
-    if (r.table.measured[i] != 0 && r.before.measured[i] != 0) {
+  for (const auto& [key, box] : parts.boxes) data.boxes.push_back(box);
+  for (std::size_t i = 0; i < r.all.table.size(); ++i)
+    if (r.all.table.measured[i] != 0 && r.before.measured[i] != 0) {
       data.f_before.push_back(r.before.f[i]);
-      data.f_after.push_back(r.table.f[i]);
+      data.f_after.push_back(r.all.table.f[i]);
     }
   for (int s = 0; s < r.input.shells.count(); ++s) {
     const auto i = static_cast<std::size_t>(s);
@@ -364,6 +203,12 @@ report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
     data.shells.push_back(shell);
   }
   if (r.truth) data.pulls = pulls_of(figures.refined_sets, r.input.shells, *r.truth, 1);
+  data.subtitle = fmt::format("{} of {} shots, {} cycles, to {} A", r.cycles.back().refined,
+                              r.cycles.back().shots, r.cycles.size(), *r.options.d_min);
+  if (r.refinement.end != FactorEnd::Converged)
+    data.problems.push_back(
+        fmt::format("Stage 2 did not converge ({}).", word_of(r.refinement.end)));
+  data.options = options_that_matter(r.input.options);
   data.program = "merge";
   data.version = core::version();
   return data;
@@ -371,9 +216,9 @@ report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
 
 void write_factors(const PixelResults& r, const ShotParts& parts) {
   write_convergence(r);
-  write_mtz(r, r.table, "all");
-  if (r.odd.size() > 0) write_mtz(r, r.odd, "odd");
-  if (r.even.size() > 0) write_mtz(r, r.even, "even");
+  write_mtz(r, r.all, "all");
+  if (r.odd.table.size() > 0) write_mtz(r, r.odd, "odd");
+  if (r.even.table.size() > 0) write_mtz(r, r.even, "even");
   const Figures figures = figures_of(r);
   core::log_info("\nRefined structure factors\n\n{}",
                  factor_table_text(figures.refined, r.input.shells));
@@ -404,9 +249,7 @@ std::string cycle_text(const CycleFigures& f) {
 }
 
 void write_pixel_results(const Communicator& communicator, const PixelResults& results) {
-  const ShotParts parts =
-      gather_parts(communicator, parts_of(results),
-                   static_cast<std::size_t>(std::max(0, results.options.pixels.report_boxes)));
+  const ShotParts parts = gather_shot_parts(communicator, results);
   parallel::together(communicator, merge_failed, [&] {
     if (!communicator.is_root()) return;
     write_shots(results, parts);

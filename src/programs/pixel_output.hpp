@@ -27,14 +27,21 @@ struct CycleFigures {
 };
 std::string cycle_text(const CycleFigures& figures);
 
+/// Structure factors of all shots or of a half set, by row.
+struct RefinedSet {
+  pixelrefinement::FactorTable table;
+  std::vector<std::int64_t> pixels; ///< that tell of each
+  std::vector<double> start;        ///< F that refinement began with
+};
+
 /// Everything there is at the end, on each rank.
 struct PixelResults {
   const MergeOptions& options;
   const PixelInput& input;
-  const pixelrefinement::FactorTable& table;
+  const RefinedSet& all;
+  const RefinedSet& odd; ///< empty without stage 2, as even
+  const RefinedSet& even;
   const pixelrefinement::FactorTable& before; ///< that refinement began with
-  const pixelrefinement::FactorTable& odd;    ///< empty without stage 2, as even
-  const pixelrefinement::FactorTable& even;
   const pixelrefinement::FactorRefinement& refinement;
   const std::vector<CycleFigures>& cycles;
   const std::vector<pixelrefinement::ShotRecord>& shots; ///< of this rank

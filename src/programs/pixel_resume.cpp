@@ -71,6 +71,10 @@ void PixelRun::remove_state() const {
   remove_matching(path("_pixels.state"), "");
   remove_matching(path("_resume-"), "*.shard");
   remove_matching(path("_stage2"), "*.checkpoint");
+  // What processes that were killed were writing.
+  for (const char* of :
+       {"_shots", "_shot_errors", "_resume-", "_stage2", "_pixels.", "_refined_", "_convergence."})
+    for (const char* pattern : {"*.part", "*.part[0-9]*"}) remove_matching(path(of), pattern);
 }
 
 std::string PixelRun::checkpoint(const std::string& of) const {
@@ -127,9 +131,17 @@ void PixelRun::begin() {
     load_shots(path("_shots-"));
     state_.step = PixelStep::Stage1;
   }
-  if (!pixels_.resume || communicator_.any(communicator_.is_root() && !from_images &&
-                                           std::filesystem::exists(checkpoint(""))))
-    return;
+  // Checkpoints of a stage 2 that began with shards alone.
+  std::vector<std::string> checkpoints;
+  for (const char* set : {"", "-odd", "-even"}) checkpoints.push_back(checkpoint(set));
+  bool any = false;
+  if (!from_images && communicator_.is_root())
+    for (const std::string& file : checkpoints) {
+      std::error_code ignored;
+      any = any || std::filesystem::exists(file, ignored);
+      if (!pixels_.resume) std::filesystem::remove(file, ignored); // of a run that nobody resumed
+    }
+  if (!pixels_.resume || communicator_.any(any)) return;
   pixels_.resume = false;
   core::log_info("Nothing to resume: this run begins anew");
 }

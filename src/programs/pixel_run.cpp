@@ -2,6 +2,7 @@
 #include "pixel_run.hpp"
 
 #include "factor_conversion.hpp"
+#include "merge_sample.hpp"
 #include "pixel_steps.hpp"
 #include "pixel_table.hpp"
 #include "shot_store.hpp"
@@ -9,10 +10,12 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/numbers.hpp"
 #include "kilobragg/parallel/together.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 namespace kilobragg::programs {
@@ -21,28 +24,44 @@ using namespace pixelrefinement;
 
 namespace {
 
-/// Amplitudes in another cell or group would be compared index by index with what they are not.
-void require_same_crystal(const FactorTable& table, const std::string& file, const char* option,
-                          const OutputFrame& frame) {
-  constexpr double most_length = 0.05, most_angle = 3; // relative; degrees
-  core::require(table.space_group.patterson() == frame.space_group.patterson(),
-                "'{}' is in {} but the merge in {} (option {}; their Patterson groups differ)",
-                file, table.space_group.hm(), frame.space_group.hm(), option);
-  const auto theirs = table.cell.parameters(), ours = frame.cell.parameters();
-  for (std::size_t i = 0; i < ours.size(); ++i)
-    core::require(std::abs(theirs[i] - ours[i]) <= (i < 3 ? most_length * ours[i] : most_angle),
-                  "'{}' has the cell {} but the merge {} (option {}) is it of this crystal?", file,
-                  table.cell.to_string(), frame.cell.to_string(), option);
+/// The first rank reads, all get it.
+FactorTable shared_factors(const parallel::Communicator& communicator, const std::string& path,
+                           const std::string& column, const std::string& option,
+                           const MergeOptions& options, const OutputFrame& frame) {
+  FactorTable table;
+  if (std::filesystem::path(path).extension() != ".mtz") { // coordinates: mates are one
+    const Reference reference = load_reference(communicator, path, column, options,
+                                               *options.d_min * options.resolution_scalar);
+    io::ReferenceAmplitudes amplitudes;
+    amplitudes.cell = reference.cell;
+    amplitudes.space_group = reference.space_group;
+    amplitudes.hkl = reference.table.hkl;
+    for (const double intensity : reference.table.intensity)
+      amplitudes.plus.push_back(std::sqrt(std::max(0.0, intensity)));
+    amplitudes.sigma_plus.resize(amplitudes.plus.size());
+    table = table_of(amplitudes);
+  } else {
+    std::string hall;
+    parallel::together(communicator, merge_usage, [&] {
+      if (!communicator.is_root()) return;
+      table = table_of(io::read_amplitudes_mtz(path, column));
+      hall = table.space_group.hall();
+    });
+    communicator.broadcast(hall);
+    table.space_group = models::SpaceGroup(hall);
+    communicator.broadcast_value(table.cell);
+    communicator.broadcast_value(table.bijvoet_apart);
+    communicator.broadcast(table.index);
+    for (auto* column_of : {&table.f, &table.sigma}) communicator.broadcast(*column_of);
+    communicator.broadcast(table.measured);
+  }
+  parallel::together(communicator, merge_usage, [&] {
+    require_crystal(table, path, option, frame.cell, frame.space_group, "the merge");
+  });
+  return table;
 }
 
 } // namespace
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
   std::vector<std::pair<std::string, std::string>> maps;
@@ -51,7 +70,7 @@ std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
 }
 
 void PixelRun::prepare_options() {
-  Likelihood likelihood = pixels_.readout > 0 ? Likelihood::Normal : Likelihood::Poisson;
+  Likelihood likelihood = usual_likelihood(pixels_.readout);
   if (pixels_.likelihood == LikelihoodChoice::Normal) likelihood = Likelihood::Normal;
   if (pixels_.likelihood == LikelihoodChoice::Poisson) likelihood = Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::NoisyPoisson) likelihood = Likelihood::NoisyPoisson;
@@ -67,12 +86,9 @@ void PixelRun::prepare_options() {
 }
 
 void PixelRun::load_truth() {
-  if (options_.truth_file.empty()) return;
-  // Every rank reads the small file: its table holds symmetry, which does not travel as bytes.
-  parallel::together(communicator_, merge_usage, [&] {
-    truth_ = table_of(io::read_amplitudes_mtz(options_.truth_file, options_.truth_column));
-    require_same_crystal(*truth_, options_.truth_file, "statistics.truth.mtz_file", input_.frame);
-  });
+  if (!options_.truth_file.empty())
+    truth_ = shared_factors(communicator_, options_.truth_file, options_.truth_column,
+                            "statistics.truth.mtz_file", options_, input_.frame);
 }
 
 void PixelRun::make_table() {
@@ -81,10 +97,9 @@ void PixelRun::make_table() {
     new_table(first_table(input_.merged, input_.frame, d_min, options_.merge_anomalous));
     return;
   }
+  const FactorTable known = shared_factors(communicator_, pixels_.start_mtz, pixels_.start_column,
+                                           "pixels.start.mtz_file", options_, input_.frame);
   parallel::together(communicator_, merge_usage, [&] {
-    const FactorTable known =
-        table_of(io::read_amplitudes_mtz(pixels_.start_mtz, pixels_.start_column));
-    require_same_crystal(known, pixels_.start_mtz, "pixels.start.mtz_file", input_.frame);
     new_table(first_table(known, input_.frame, d_min, options_.merge_anomalous));
   });
 }
@@ -159,7 +174,7 @@ void PixelRun::log_cycle(int cycle, double moved) {
   figures.pixels = counts[3];
   figures.outliers = counts[4];
   figures.evaluations = counts[5];
-  figures.sigma_z = median(sigma_z);
+  figures.sigma_z = core::median(sigma_z);
   communicator_.broadcast_value(figures.sigma_z); // states must be the same everywhere
   figures.moved = moved;
   if (!refinement_.iterations.empty()) {
@@ -173,37 +188,39 @@ void PixelRun::log_cycle(int cycle, double moved) {
 }
 
 void PixelRun::write() {
+  const RefinedSet all{table_, refinement_.scores.pixels, first_table_.f};
   const PixelResults results{
-      options_, input_, table_,  first_table_,         odd_, even_, refinement_, cycles_, shots_,
-      results_, truth_, sphere_, pixels_.stage1_params};
+      options_, input_, all,      odd_,   even_,   first_table_,         refinement_,
+      cycles_,  shots_, results_, truth_, sphere_, pixels_.stage1_params};
   write_pixel_results(communicator_, results);
 }
 
 bool PixelRun::cycle() {
-  const bool fresh = state_.step == PixelStep::Stage1;
   const int cycle = state_.cycle;
-  if (pixels_.does_stage1() && fresh) {
-    step_(fmt::format("Stage 1: shots against their shoeboxes, cycle {}", cycle));
-    stage1();
+  if (state_.step == PixelStep::Stage1) {
+    if (pixels_.does_stage1()) {
+      step_(fmt::format("Stage 1: shots against their shoeboxes, cycle {}", cycle));
+      stage1();
+    }
+    state_.step = PixelStep::Predict;
   }
   require_refined();
-  if (pixels_.predict && !pixels_.all && fresh) {
-    step_("Predict: shoeboxes of all that the refined shots excite");
-    predict();
+  if (state_.step == PixelStep::Predict) {
+    if (pixels_.predict) {
+      step_("Predict: shoeboxes of all that the refined shots excite");
+      predict();
+    }
+    if (pixels_.does_stage2() && pixels_.does_stage1()) save(PixelStep::Stage2, cycle);
   }
-  const bool last = !pixels_.all || cycle >= pixels_.cycles;
   double moved = 0;
+  bool last = !pixels_.all || cycle >= pixels_.cycles;
   if (pixels_.does_stage2()) {
-    if (pixels_.does_stage1() && fresh) save(PixelStep::Stage2, cycle);
     step_(fmt::format("Stage 2: structure factors against all pixels, cycle {}", cycle));
     moved = stage2(last);
+    last = last || moved < pixels_.tolerance;
   }
   log_cycle(cycle, moved);
   if (last) return false;
-  if (moved < pixels_.tolerance) {
-    save(PixelStep::Last, cycle);
-    return false;
-  }
   state_.step = PixelStep::Stage1;
   state_.cycle = cycle + 1;
   if (stopped()) {
@@ -224,22 +241,17 @@ void PixelRun::run() {
     state_.step = PixelStep::Stage1;
   }
   require_shots();
-  while (state_.step != PixelStep::Last && cycle()) {
-  }
-  if (state_.step == PixelStep::Last) {
-    step_("Neither stage moves any more: stage 2 once more, with half sets");
-    stage2(true);
+  while (cycle()) {
   }
   if (pixels_.does_stage1() || pixels_.predict) {
     keep_progress();
     write_shot_set(communicator_, path("_shots-"),
-                   core::md5_hex(problem_ + shot_set_ + digest_of_options(input_.options)), shots_);
+                   core::md5_hex(problem_ + shot_set_ + options_that_matter(input_.options)),
+                   shots_);
     core::log_info("Wrote {}", path("_shots-*.shard"));
   }
   write();
-  if (!communicator_.is_root()) return;
-  remove_state();
-  remove_matching(path("_"), "*.part*"); // of processes that were killed
+  if (communicator_.is_root()) remove_state();
 }
 
 void run_pixel_refinement(const parallel::Communicator& communicator, const MergeOptions& options,

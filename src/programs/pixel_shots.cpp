@@ -33,7 +33,7 @@ std::vector<ShotRecord> list_lattices(const std::vector<LoadedExperiments>& load
   std::vector<ShotRecord> lattices;
   for (const LoadedExperiments& file : loaded)
     for (std::size_t e = 0; e < file.experiments.size(); ++e) {
-      if (!file.files.whole && !file.files.spectra.contains(static_cast<int>(e))) continue;
+      if (!file.takes(e)) continue;
       const models::Experiment& experiment = file.experiments[e];
       ShotModel shot;
       shot.identifier = experiment.identifier;

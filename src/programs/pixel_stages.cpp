@@ -6,6 +6,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/numbers.hpp"
 #include "kilobragg/parallel/together.hpp"
 #include "kilobragg/pixelrefinement/first_model.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
@@ -17,6 +18,39 @@
 namespace kilobragg::programs {
 
 using namespace pixelrefinement;
+
+namespace {
+
+void warn_of_rejected(const parallel::Communicator& communicator, const FactorTarget& target) {
+  std::int64_t rejected = 0;
+  for (const std::int64_t n : target.rejected()) rejected += n;
+  rejected = communicator.all_sum(rejected);
+  if (rejected > 0)
+    core::log_warning("{} pixels take no part (value, background or model is no number)", rejected);
+}
+
+/// G and B of a held shot as stage 2 left them.
+void move_shot(ShotModel& shot, const std::vector<double>& x, const FactorTarget& target,
+               std::size_t held) {
+  for (std::size_t l = 0; l < shot.lattices.size(); ++l)
+    shot.lattices[l].scale *= std::exp(x[target.scale_of(held, l)]);
+  shot.b_factor += x[target.b_of(held)];
+}
+
+/// Root mean square of the change of ln F in its new errors, over what was measured.
+double shift_in_sigmas(const FactorTable& before, const FactorTable& now) {
+  constexpr double most = 25; // an index that began far off does not decide
+  double sum = 0, count = 0;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (now.measured[i] == 0) continue;
+    const double moved = std::log(now.f[i] / before.f[i]) / now.sigma[i];
+    sum += std::min(moved * moved, most);
+    count += 1;
+  }
+  return count > 0 ? std::sqrt(sum / count) : 0;
+}
+
+} // namespace
 
 ShoeboxParams PixelRun::shoebox_params() const {
   ShoeboxParams params;
@@ -86,7 +120,7 @@ void PixelRun::stage1() {
       whole = false;
       break;
     }
-    if (progress_[i].cut < cycle && is_refined(shot.model)) cut(shot, false);
+    if (cycle > 1 && is_refined(shot.model)) cut(shot, false);
     progress_[i].cut = cycle;
     results_[i] = refine_shot(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params);
     if (is_refined(shot.model))
@@ -111,7 +145,7 @@ void PixelRun::give_up_misfits() {
   std::vector<double> mine;
   for (std::size_t i = 0; i < shots_.size(); ++i)
     if (is_refined(shots_[i].model)) mine.push_back(results_[i].sigma_z);
-  double usual = median(communicator_.gather(mine));
+  double usual = core::median(communicator_.gather(mine));
   communicator_.broadcast_value(usual);
   const double most = pixels_.max_sigma_z_ratio * std::max(1.0, usual);
   std::int64_t given_up = 0;
@@ -138,7 +172,11 @@ void PixelRun::predict() {
   }
   warn_of(communicator_, std::exchange(problems_, {}));
   if (!communicator_.any(!whole)) return;
-  if (pixels_.does_stage1()) save(PixelStep::Stage1, state_.cycle);
+  if (!pixels_.does_stage1())
+    throw parallel::CommonError("stopped by a signal while shoeboxes were cut; those of before "
+                                "stay, and --predict begins anew",
+                                merge_stopped);
+  save(PixelStep::Predict, state_.cycle);
   end_early("while shoeboxes were cut");
 }
 
@@ -152,7 +190,7 @@ FactorRefinement PixelRun::refine_set(const std::string& set, FactorTarget& targ
   // Shards alone are no state: what else a checkpoint must agree with goes in here.
   const std::string state = state_.serial > 0
                                 ? digest_of(state_)
-                                : problem_ + shot_set_ + digest_of_options(input_.options);
+                                : problem_ + shot_set_ + options_that_matter(input_.options);
   params.digest = core::md5_hex(state + set);
   FactorRefinement refined;
   try { // reading and writing of checkpoints fails on all ranks alike
@@ -177,10 +215,10 @@ double PixelRun::stage2(bool last) {
     held.push_back({shot.model.identifier, shot.model.lattices.size(), shot.model.b_factor});
     number.push_back(i);
   }
-  FactorTargetParams params;
-  params.likelihood = pixels_.stage1_params.target.likelihood;
-  FactorTarget target(communicator_, streams, table_.size(), params);
+  FactorTarget target(communicator_, streams, table_.size(),
+                      {.likelihood = pixels_.stage1_params.target.likelihood});
   streams = {};
+  warn_of_rejected(communicator_, target);
   std::vector<std::size_t> bad;
   const double start = cpu_seconds();
   refinement_ =
@@ -193,50 +231,43 @@ double PixelRun::stage2(bool last) {
                                 "factors or pixels are not numbers)",
                                 merge_failed);
   const FactorTable before = table_;
-  const std::vector<double> mean = mean_;
-  take_factors(table_, refinement_, mean);
+  take_factors(table_, refinement_, mean_);
   std::vector<std::vector<FactorError>> errors;
   std::vector<std::uint8_t> on;
   for (std::size_t h = 0; h < held.size(); ++h) {
     ShotRecord& shot = shots_[number[h]];
-    for (std::size_t l = 0; l < shot.model.lattices.size(); ++l)
-      shot.model.lattices[l].scale *= std::exp(refinement_.x[target.scale_of(h, l)]);
-    shot.model.b_factor += refinement_.x[target.b_of(h)];
+    move_shot(shot.model, refinement_.x, target, h);
     errors.push_back(
         factor_errors(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params));
     on.push_back(is_refined(shot.model) ? 1 : 0);
   }
-  if (last) refine_halves(target, held, errors);
   set_sigmas(table_, refinement_,
              model_variances(communicator_, errors, on, refinement_.information, table_.size()));
+  const double moved = shift_in_sigmas(before, table_);
+  if (last || moved < pixels_.tolerance) refine_halves(target, held, on, errors);
   mean_ = mean_intensities(table_);
-  double sum = 0, count = 0;
-  for (std::size_t i = 0; i < table_.size(); ++i) {
-    if (table_.measured[i] == 0) continue;
-    const double moved = std::log(table_.f[i] / before.f[i]) / table_.sigma[i];
-    sum += std::min(moved * moved, 25.0); // an index that began far off does not decide
-    count += 1;
-  }
-  return count > 0 ? std::sqrt(sum / count) : 0;
+  return moved;
 }
 
 /// Both half sets begin at the means of their shells, so that neither knows the other.
 void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
+                             const std::vector<std::uint8_t>& whole,
                              std::span<const std::vector<FactorError>> errors) {
   FactorTable flat = table_;
   for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
   for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
     std::vector<std::uint8_t> on;
     on.reserve(held.size());
-    for (const HeldShot& shot : held) on.push_back(merging::half_set(shot.identifier) == half);
-    FactorTable& result = half == merging::HalfSet::Odd ? odd_ : even_;
-    result = flat;
+    for (std::size_t h = 0; h < held.size(); ++h)
+      on.push_back(whole[h] != 0 && merging::half_set(held[h].identifier) == half ? 1 : 0);
     const FactorRefinement refined =
         refine_set(half == merging::HalfSet::Odd ? "-odd" : "-even", target, flat, held, on);
+    RefinedSet& result = half == merging::HalfSet::Odd ? odd_ : even_;
+    result = {flat, refined.scores.pixels, flat.f};
     if (refined.end == FactorEnd::Unusable) continue;
-    take_factors(result, refined, mean_);
-    set_sigmas(result, refined,
-               model_variances(communicator_, errors, on, refined.information, result.size()));
+    take_factors(result.table, refined, mean_);
+    set_sigmas(result.table, refined,
+               model_variances(communicator_, errors, on, refined.information, flat.size()));
     core::log_info("Half set {}: {} after {} iterations",
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);

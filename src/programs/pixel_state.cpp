@@ -14,7 +14,7 @@ namespace {
 using core::ByteReader;
 using core::ByteWriter;
 
-constexpr std::uint32_t state_version = 1, state_record = 110;
+constexpr std::uint32_t state_version = 2, state_record = 110;
 
 template <typename T>
 void put_values(ByteWriter& out, const std::vector<T>& values) {
@@ -114,15 +114,15 @@ PixelState read_pixel_state(const std::string& path) {
 
 std::string digest_of(const PixelState& state) { return core::md5_hex(pack(state)); }
 
-std::string digest_of_options(const std::string& phil) {
+std::string options_that_matter(const std::string& phil) {
   MergeOptions options;
   core::OptionSet set;
   declare(set, options);
   set.parse_phil(phil, "the options of this run");
   std::string text;
   for (const auto& option : set.options())
-    if (!leaves_results_alone(option.path)) text += option.path + '=' + option.show() + '\n';
-  return core::md5_hex(text);
+    if (!leaves_results_alone(option.path)) text += option.path + " = " + option.show() + '\n';
+  return text;
 }
 
 std::vector<std::string> differing_merge_options(const std::string& now,

@@ -13,10 +13,10 @@ namespace kilobragg::programs {
 
 /// What is to be done next.
 enum class PixelStep : std::uint8_t {
-  Cut,    ///< first shoeboxes
-  Stage1, ///< of `cycle`
-  Stage2, ///< of `cycle`
-  Last,   ///< stage 2 once more, with half sets
+  Cut,     ///< first shoeboxes
+  Stage1,  ///< of `cycle`
+  Predict, ///< shoeboxes anew, if asked for
+  Stage2,  ///< of `cycle`
 };
 
 struct PixelState {
@@ -39,8 +39,8 @@ PixelState read_pixel_state(const std::string& path);
 /// Of everything in it.
 std::string digest_of(const PixelState& state);
 
-/// Digest of the options that results depend on.
-std::string digest_of_options(const std::string& phil);
+/// The options that results depend on, a line each.
+std::string options_that_matter(const std::string& phil);
 /// Lines "name is now, was before" for options that results depend on and that differ.
 std::vector<std::string> differing_merge_options(const std::string& now, const std::string& before);
 

@@ -25,8 +25,6 @@ inline bool takes_part(const pixelrefinement::ShotModel& shot) {
   return shot.state != ShotState::NoPixels && shot.state != ShotState::Contradiction;
 }
 
-double median(std::vector<double> values);
-
 /// Their order is in pixel_run.cpp, the stages in pixel_stages.cpp, what a later run goes on with in
 /// pixel_resume.cpp.
 class PixelRun {
@@ -62,7 +60,8 @@ private:
   void log_cpu(const std::string& what, double start, const std::string& each,
                std::int64_t mine) const;
   void predict();
-  /// Moves F, G and B; returns how far F moved, in its errors (rms).
+  /// Moves F, G and B; returns how far F moved, in its errors (rms). Where this is the last one, as it is
+  /// said or as F hardly moved, the half sets are refined too.
   double stage2(bool last);
   /// All shots, or one of the half sets ("-odd", "-even"), with its own checkpoint.
   pixelrefinement::FactorRefinement refine_set(const std::string& set,
@@ -81,9 +80,10 @@ private:
   [[noreturn]] void end_early(const std::string& where) const;
   void remove_state() const;
   std::string checkpoint(const std::string& of) const;
-  /// `errors`: what each held shot's errors do to F.
+  /// `whole`: which of the held shots took part in refining all; `errors`: what those of each do to F.
   void refine_halves(pixelrefinement::FactorTarget& target,
                      const std::vector<pixelrefinement::HeldShot>& held,
+                     const std::vector<std::uint8_t>& whole,
                      std::span<const std::vector<pixelrefinement::FactorError>> errors);
   void give_up_misfits();
   void log_cycle(int cycle, double moved);
@@ -103,8 +103,9 @@ private:
   const std::function<void(const std::string&)>& step_;
   ShotImages images_;
   std::optional<pixelrefinement::FactorTable> truth_;
-  pixelrefinement::FactorTable table_, first_table_, odd_, even_;
-  std::string problem_; ///< digest of the lattices and of the first table
+  pixelrefinement::FactorTable table_, first_table_;
+  RefinedSet odd_, even_; ///< empty until they are refined
+  std::string problem_;   ///< digest of the lattices and of the first table
   pixelrefinement::FactorSphere sphere_;
   std::vector<double> mean_;
   std::vector<pixelrefinement::ShotRecord> shots_; ///< of this rank

@@ -10,10 +10,10 @@
 #include "kilobragg/parallel/together.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
 
-#include <glob.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -37,6 +37,14 @@ std::string literal(const std::string& path) {
 
 std::string shard_of(const std::string& stem, int rank) {
   return fmt::format("{}{:04d}.shard", stem, rank);
+}
+
+/// The rank in the name of a shard, which has as many digits as it needs; -1 if it is no number.
+int rank_of(const std::string& path, const std::string& stem) {
+  int rank = -1;
+  std::from_chars(path.data() + std::min(stem.size(), path.size()), path.data() + path.size(),
+                  rank);
+  return rank;
 }
 
 /// What each shard of a set says of all.
@@ -113,7 +121,7 @@ void write_shot_set(const Communicator& communicator, const std::string& stem,
   if (!communicator.is_root()) return;
   std::error_code ignored;
   for (const std::string& path : core::matching_paths(literal(stem) + "*.shard"))
-    if (path >= shard_of(stem, communicator.size())) fs::remove(path, ignored);
+    if (rank_of(path, stem) >= communicator.size()) fs::remove(path, ignored);
 }
 
 std::vector<ShotRecord> read_shot_set(const Communicator& communicator, const std::string& stem,

@@ -1,6 +1,7 @@
 // Random numbers that are a function of seed and index alone.
 #pragma once
 
+#include "kilobragg/core/hash.hpp"
 #include "kilobragg/models/symmetry.hpp"
 
 #include <cstdint>
@@ -8,12 +9,7 @@
 namespace kilobragg::structure_factors {
 
 /// One step of splitmix64 (Steele, Lea and Flood 2014): a bijection that scatters every bit.
-inline std::uint64_t scatter(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
+inline std::uint64_t scatter(std::uint64_t x) { return core::mix_bits(x + 0x9e3779b97f4a7c15ULL); }
 
 /// Counter-based generator: the counter is the index, so order and list length cannot matter. `draw`
 /// tells apart the numbers of one index.

@@ -90,7 +90,7 @@ protected:
 
   static void expect_same(const std::string& out, const std::string& like) {
     for (const char* name : {"refined_all.mtz", "refined_odd.mtz", "refined_even.mtz", "shots.csv",
-                             "convergence.csv", "pixels.json"})
+                             "convergence.csv", "pixels.json", "pixels.html"})
       EXPECT_TRUE(result(out, name) == result(like, name))
           << name << " of " << out << " is not that of " << like;
     expect_nothing_left(out);

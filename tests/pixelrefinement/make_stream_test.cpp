@@ -87,7 +87,7 @@ void expect_the_forward_model(PixelShot& shot, double b_factor) {
   EXPECT_EQ(shared > 0, shot.truth.lattices.size() > 1);
   // What is not there has no light to speak of at mean |F|^2.
   const auto mean =
-      testing::bragg_of(shot.truth, shot.pixels, with_values(near, mean_intensities(shot.table)),
+      testing::bragg_of(shot.truth, shot.pixels, with_values(near, mean_intensities(shot.table), 0),
                         {.oversample = params.oversample, .tail = params.tail});
   for (std::size_t i = 0; i < shot.pixels.size(); ++i) {
     if (shot.pixels.used[i] == 0 || found.contains(i)) continue;
@@ -143,7 +143,7 @@ TEST(MakeStream, MarksLeftOutBoxesAndLeavesBadOnesOut) {
   number_pixels(shot);
   for (std::size_t b = 0; b < shot.pixels.boxes.size(); ++b)
     shot.pixels.boxes[b].state = b % 5 == 0   ? BoxState::LeftOut
-                                 : b % 7 == 0 ? BoxState::BadFit
+                                 : b % 7 == 0 ? BoxState::Overlapped
                                               : BoxState::Used;
   const auto found = read(stream_of(shot, {}), shot.table);
   std::size_t left_out = 0;
@@ -152,7 +152,7 @@ TEST(MakeStream, MarksLeftOutBoxesAndLeavesBadOnesOut) {
     for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
       const auto at = found.find(i);
       if (at == found.end()) continue;
-      EXPECT_NE(box.state, BoxState::BadFit);
+      EXPECT_NE(box.state, BoxState::Overlapped);
       EXPECT_EQ(at->second.left_out, box.state == BoxState::LeftOut);
       left_out += at->second.left_out ? 1 : 0;
     }

@@ -172,5 +172,24 @@ TEST(PredictShot, WithoutReflectionsIsEmpty) {
   EXPECT_TRUE(scene.predict().empty());
 }
 
+TEST(ShotPrediction, BWeakensSpotsByTheirResolution) {
+  Scene scene;
+  scene.params.threshold = 0;
+  std::map<std::pair<int, models::Miller>, double> before;
+  for (const PredictedSpot& spot : scene.predict()) before[{spot.lattice, spot.hkl}] = spot.photons;
+  scene.shot.b_factor = 30;
+  const Mat3 b = scene.table.cell.b_matrix();
+  std::size_t seen = 0;
+  for (const PredictedSpot& spot : scene.predict()) {
+    const auto at = before.find({spot.lattice, spot.hkl});
+    ASSERT_NE(at, before.end());
+    const double inv_d2 =
+        norm2(b * Vec3{double(spot.hkl.h), double(spot.hkl.k), double(spot.hkl.l)});
+    EXPECT_NEAR(spot.photons / at->second, std::exp(-15 * inv_d2), 1e-5);
+    ++seen;
+  }
+  EXPECT_EQ(seen, before.size());
+}
+
 } // namespace
 } // namespace kilobragg::pixelrefinement

@@ -94,7 +94,7 @@ TEST(WithFactors, TakesRowsAndB) {
   const auto plain = with_factors(near, table, 0), damped = with_factors(near, table, 20);
   std::vector<double> by_row;
   for (std::size_t i = 0; i < table.size(); ++i) by_row.push_back(double(i) + 0.5);
-  const auto values = with_values(near, by_row);
+  const auto values = with_values(near, by_row, 0);
   ASSERT_GT(near.size(), 20u);
   for (std::size_t i = 0; i < near.size(); ++i) {
     const std::int32_t row = table.row_of(near.hkl[i]);

@@ -264,7 +264,7 @@ TEST(ShotTarget, InformationIsTheScatterOfScores) {
 TEST(ShotTarget, BoxesThatAreNotUsedTakeNoPart) {
   PixelShot all = make_pixel_shot({.sigma = 0.3}), fewer = all;
   for (std::size_t b = 0; b < all.pixels.boxes.size(); ++b) {
-    const BoxState states[] = {BoxState::Used, BoxState::LeftOut, BoxState::BadFit,
+    const BoxState states[] = {BoxState::Used, BoxState::LeftOut, BoxState::NoBackground,
                                BoxState::Saturated};
     all.pixels.boxes[b].state = states[b % 4];
     const ReflectionBox& box = all.pixels.boxes[b];

@@ -1,4 +1,4 @@
-// MD5 for identifiers and CRC-32C for records. Neither is for security.
+// MD5 for identifiers, CRC-32C for records, and bits that scatter. None is for security.
 #pragma once
 
 #include <cstddef>
@@ -20,5 +20,13 @@ std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0);
 
 /// The same by table, on any CPU.
 std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t seed = 0);
+
+/// Every bit of x reaches every bit of the result, and no two x have the same (the finaliser of
+/// splitmix64, Steele, Lea and Flood 2014). 0 gives 0.
+constexpr std::uint64_t mix_bits(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
 
 } // namespace kilobragg::core

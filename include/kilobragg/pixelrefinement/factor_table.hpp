@@ -1,4 +1,4 @@
-// The structure factors that are refined: one per index of the asymmetric unit (and layer of energy).
+// The structure factors that are refined: one per index of the asymmetric unit.
 #pragma once
 
 #include "kilobragg/merging/observations.hpp"

@@ -71,13 +71,8 @@ void fit_backgrounds(ShotPixels& pixels, std::span<const double> bragg,
 /// Sets `background` from the planes of the boxes, for as many pixels as they have.
 void evaluate_backgrounds(ShotPixels& pixels);
 
-/// True for boxes whose pixels count.
-inline bool is_good(BoxState state) {
-  return state == BoxState::Used || state == BoxState::LeftOut;
-}
-
 /// Number of boxes by BoxState.
-using BoxCounts = std::array<std::size_t, 8>;
+using BoxCounts = std::array<std::size_t, 7>;
 BoxCounts count_boxes(std::span<const ReflectionBox> boxes);
 
 } // namespace kilobragg::pixelrefinement

@@ -5,7 +5,8 @@
 
 namespace kilobragg::pixelrefinement {
 
-/// Bragg photons of all pixels of boxes in use, the intensity of each box free within the error of its F.
+/// Bragg photons of all pixels of boxes in use, the intensity of each box free within the error of its F, and
+/// of those left out, by F as it is.
 ShotImage model_image(const ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
                       const FactorSphere& sphere, const Stage1Params& params);
 

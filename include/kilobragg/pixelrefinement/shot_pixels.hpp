@@ -21,8 +21,12 @@ enum class BoxState : std::uint8_t {
   NoBackground,       ///< too few pixels around the spot, or no plane fits them
   NegativeBackground, ///< a plane at or below zero photons somewhere in the box
   Overlapped,         ///< hardly a pixel is its own
-  BadFit,             ///< its pixels do not look like the model's
 };
+
+/// True for boxes whose pixels count.
+inline bool is_good(BoxState state) {
+  return state == BoxState::Used || state == BoxState::LeftOut;
+}
 
 /// A shoebox about a predicted reflection. Its pixels stand from `first` on, slow, fast.
 struct ReflectionBox {

@@ -19,7 +19,7 @@ struct ShotPredictionParams {
 };
 
 /// Sorted by lattice and index; a reflection on two panels is listed on the one with more of its light.
-/// `f_squared` by row of the table (mean_intensities()).
+/// `f_squared` by row of the table (mean_intensities()), weakened by the shot's B.
 std::vector<PredictedSpot> predict_shot(const ShotModel& shot, const FactorSphere& sphere,
                                         const std::vector<double>& f_squared,
                                         const ShotPredictionParams& params);

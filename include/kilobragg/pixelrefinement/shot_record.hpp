@@ -30,7 +30,6 @@ public:
   std::string add(std::string_view bytes);
   /// None for an empty hash. Throws core::Error for one that was never added.
   Pointer at(const std::string& hash) const;
-  bool holds(const std::string& hash) const { return detectors_.contains(hash); }
 
 private:
   std::unordered_map<std::string, Pointer> detectors_;
@@ -44,7 +43,7 @@ std::string pack_detector(const models::Detector& detector);
 /// photons below 65536, else floats; `used` are bits; `background` follows from the planes. Throws
 /// core::Error where columns are not as long as the boxes say.
 std::string pack_shot(const ShotRecord& record, DetectorPool& pool);
-/// Its inverse. Throws core::Error for bytes that are no shot, or of a later version.
+/// Its inverse. Throws core::Error for bytes that are no shot, or of another version.
 ShotRecord unpack_shot(std::string_view bytes, const DetectorPool& pool);
 
 /// Appends shots to a shard: a record log (core/record_log.hpp) of a record with the run, then detectors,
@@ -75,7 +74,7 @@ struct ShotEntry {
 class ShotShardReader {
 public:
   /// Scans the shard up to the first record that is not whole; detectors go to `pool`, which must
-  /// outlive the reader. Throws core::Error if it is no shard of shots, or of a later version.
+  /// outlive the reader. Throws core::Error if it is no shard of shots, or of another version.
   ShotShardReader(std::string path, DetectorPool& pool);
   ~ShotShardReader();
   ShotShardReader(ShotShardReader&&) noexcept;

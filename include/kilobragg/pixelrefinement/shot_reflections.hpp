@@ -33,9 +33,10 @@ ShotReflections reflections_near(const ShotModel& shot, const FactorSphere& sphe
 /// |F|^2 exp(-B / (2 d^2)), as the forward model takes them.
 diffraction::ReflectionSphere with_factors(const ShotReflections& reflections,
                                            const FactorTable& table, double b_factor);
-/// With |F|^2 given by row of the table.
+/// The same with |F|^2 given by row of the table.
 diffraction::ReflectionSphere with_values(const ShotReflections& reflections,
-                                          const std::vector<double>& f_squared_of_row);
+                                          const std::vector<double>& f_squared_of_row,
+                                          double b_factor);
 
 /// Mean F^2 / epsilon near each row's resolution times its epsilon: over the rows that were measured, in
 /// shells of about 200 smoothed linearly; over all where none was.

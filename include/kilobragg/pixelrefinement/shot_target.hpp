@@ -19,9 +19,10 @@ struct ShotTargetParams {
   /// factor e^t with ln-normal prior of width 2 sigma(ln F), and t takes its best value at every
   /// evaluation (a nuisance, profiled out). With F known exactly all t are zero.
   bool free_intensities = true;
-  double largest_width = 2; ///< of that prior
-  int oversample = 1;       ///< points per pixel edge
-  double tail = 1e-6;       ///< ShoeboxOptions
+  double largest_width = 2;        ///< of that prior
+  int oversample = 1;              ///< points per pixel edge
+  double tail = 1e-6;              ///< ShoeboxOptions
+  BoxState boxes = BoxState::Used; ///< those in another state take no part
 };
 
 /// The model of a shot over all pixels of its boxes, also those that do not count.
@@ -35,16 +36,22 @@ struct ShotImage {
 /// As t is at its best everywhere, df/dx = sum slope e^t dbragg/dx + restraints (envelope theorem).
 class ShotTarget {
 public:
-  /// Everything that is passed must outlive it; values and backgrounds are taken as they stand. Only boxes
-  /// in state Used take part.
+  /// Everything that is passed must outlive it; values and backgrounds are taken as they stand.
   ShotTarget(const ParameterSpace& space, const ShotPixels& pixels, const FactorTable& table,
              const ShotReflections& reflections, const ShotTargetParams& params);
 
   /// f and its gradient (size of the space); not finite where the model is not.
   double evaluate(std::span<const double> x, std::span<double> gradient);
+  /// f without any light of the crystal, and without restraints.
+  double dark() const;
+  /// All pixels of the boxes in use, box after box, at t = 0, with derivatives to the parameters.
+  diffraction::ShoeboxImage model(std::span<const double> x) const;
   /// Fisher information of the parameters with all t free to follow (Schur complement), row-major,
   /// restraints included: sum w D D^T - (sum w D k)(sum w D k)^T / (sum w k^2 + 1/width^2), k = e^t bragg.
   std::vector<double> information(std::span<const double> x);
+  /// The same where model(x) is known.
+  std::vector<double> information(std::span<const double> x,
+                                  const diffraction::ShoeboxImage& image);
   ShotImage image(std::span<const double> x);
 
 private:
