@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 namespace kilobragg::pixelrefinement {
 namespace {
@@ -38,61 +40,120 @@ struct PlaneCoupling {
   }
 };
 
-/// c^T M^-1 c; 0 where M is not positive definite.
-double quadratic(std::vector<double> m, const std::vector<double>& c) {
-  std::vector<double> solved = c;
-  const auto n = static_cast<int>(c.size());
-  if (!solve_symmetric(m.data(), n, n, solved.data())) return 0;
-  double sum = 0;
-  for (std::size_t i = 0; i < c.size(); ++i) sum += c[i] * solved[i];
-  return std::max(0.0, sum);
+double dot_of(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-} // namespace
+/// M^-1 c; 0 where M is not positive definite.
+std::vector<double> solved_by(std::vector<double> m, std::vector<double> c) {
+  const auto n = static_cast<int>(c.size());
+  if (!solve_symmetric(m.data(), n, n, c.data())) std::fill(c.begin(), c.end(), 0.0);
+  return c;
+}
 
-std::vector<FactorError> factor_errors(const ShotModel& shot, const ShotPixels& pixels,
-                                       const FactorTable& table, const FactorSphere& sphere,
-                                       const Stage1Params& params) {
+/// The light of a shot and the weight of every pixel of its boxes in use, box after box.
+struct WeighedLight {
+  diffraction::ShoeboxImage image;         ///< of all F
+  std::vector<std::vector<double>> layers; ///< of the F of each layer
+  std::vector<double> weight;              ///< information of a photon; 0 = does not count
+  std::vector<double> parameters;          ///< information of the shot's parameters
+};
+
+/// How the score of ln F by one box moves with the shot's parameters, for the F of one layer.
+std::vector<double> score_slope(const WeighedLight& light, std::size_t layer, std::size_t begin,
+                                std::size_t end) {
+  const std::size_t stride = light.image.photons.size();
+  std::vector<double> c(light.image.derivatives.size() / stride);
+  for (std::size_t i = begin; i < end; ++i) {
+    const double weight = 2 * light.layers[layer][i] * light.weight[i];
+    if (weight == 0) continue;
+    for (std::size_t q = 0; q < c.size(); ++q)
+      c[q] += weight * light.image.derivatives[q * stride + i];
+  }
+  return c;
+}
+
+/// What a plane of background fitted to the same pixels adds to the variance of the score.
+double of_plane(const WeighedLight& light, std::size_t layer, std::size_t begin, std::size_t end,
+                int width) {
+  PlaneCoupling plane;
+  for (std::size_t i = begin; i < end; ++i) {
+    const int at = static_cast<int>(i - begin);
+    if (light.weight[i] > 0)
+      plane.add(light.weight[i], light.layers[layer][i], at % width, at / width);
+  }
+  return plane.information > 0 ? plane.variance() : 0;
+}
+
+double information_between(const WeighedLight& light, std::size_t a, std::size_t b,
+                           std::size_t begin, std::size_t end) {
+  double sum = 0;
+  for (std::size_t i = begin; i < end; ++i)
+    sum += 4 * light.weight[i] * light.layers[a][i] * light.layers[b][i];
+  return sum;
+}
+
+WeighedLight weigh(const ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
+                   const FactorSphere& sphere, const Stage1Params& params) {
   const ParameterSpace space(shot, params.rules);
   const std::vector<double> x = space.start();
   const ShotReflections near = reflections_near(shot, sphere, 0);
   ShotTarget target(space, pixels, table, near, params.target);
-  const diffraction::ShoeboxImage image = target.model(x);
-  const std::vector<double> m = target.information(x, image);
-  const std::size_t n = space.size(), stride = image.photons.size();
-  std::vector<FactorError> result;
-  std::size_t at = 0; // of the box in the image
+  WeighedLight light;
+  light.image = target.model(x);
+  light.parameters = target.information(x, light.image);
+  light.layers = {light.image.photons};
+  if (table.layers() > 1) light.layers = target.layers(x);
+  for (const ReflectionBox& box : pixels.boxes)
+    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
+      if (box.state != BoxState::Used) break;
+      const double m = double(pixels.background[i]) + light.image.photons[light.weight.size()];
+      light.weight.push_back(pixels.used[i] != 0
+                                 ? fit_pixel(params.target.likelihood, double(pixels.value[i]), m,
+                                             double(pixels.readout_of(i)))
+                                       .information
+                                 : 0);
+    }
+  return light;
+}
+
+/// Adds what a box of the reflection `row` says.
+void add_box(const WeighedLight& light, std::int32_t row, std::size_t layer_size, std::size_t begin,
+             std::size_t end, int width, ShotErrors& errors) {
+  std::vector<std::vector<double>> slopes;
+  for (std::size_t b = 0; b < light.layers.size(); ++b) {
+    slopes.push_back(score_slope(light, b, begin, end));
+    const std::vector<double> solved = solved_by(light.parameters, slopes[b]);
+    const double variance = std::max(0.0, dot_of(slopes[b], solved));
+    errors.of_f.push_back({static_cast<std::int32_t>(b * layer_size) + row,
+                           variance + of_plane(light, b, begin, end, width)});
+    for (std::size_t a = 0; a < b; ++a)
+      errors.between.push_back({row, static_cast<std::int32_t>(a), static_cast<std::int32_t>(b),
+                                information_between(light, a, b, begin, end),
+                                dot_of(slopes[a], solved)});
+  }
+}
+
+} // namespace
+
+ShotErrors factor_errors(const ShotModel& shot, const ShotPixels& pixels, const FactorTable& table,
+                         const FactorSphere& sphere, const Stage1Params& params) {
+  const WeighedLight light = weigh(shot, pixels, table, sphere, params);
+  ShotErrors errors;
+  std::size_t at = 0; // of the box in the light
   for (const ReflectionBox& box : pixels.boxes) {
     if (box.state != BoxState::Used) continue;
     const std::size_t begin = at;
     at += box.box.size();
     const std::int32_t row = table.row_of(box.hkl);
-    if (row < 0) continue;
-    std::vector<double> c(n);
-    PlaneCoupling plane;
-    const int width = box.box.x1 - box.box.x0;
-    for (std::size_t i = 0; i < box.box.size(); ++i) {
-      const std::size_t pixel = box.first + i;
-      const double k = image.photons[begin + i], noise = double(pixels.readout_of(pixel));
-      if (pixels.used[pixel] == 0) continue;
-      const double information = fit_pixel(params.target.likelihood, double(pixels.value[pixel]),
-                                           double(pixels.background[pixel]) + k, noise)
-                                     .information;
-      const int row_of_box = static_cast<int>(i) / width, column = static_cast<int>(i) % width;
-      plane.add(information, k, column, row_of_box);
-      if (k == 0) continue;
-      const double weight = 2 * k * information;
-      for (std::size_t q = 0; q < n; ++q)
-        c[q] += weight * image.derivatives[q * stride + begin + i];
-    }
-    const double background = plane.information > 0 ? plane.variance() : 0;
-    result.push_back({row, quadratic(m, c) + background});
+    if (row >= 0)
+      add_box(light, row, table.layer_size(), begin, at, box.box.x1 - box.box.x0, errors);
   }
-  return result;
+  return errors;
 }
 
 std::vector<double> model_variances(const parallel::Communicator& communicator,
-                                    std::span<const std::vector<FactorError>> shots,
+                                    std::span<const ShotErrors> shots,
                                     std::span<const std::uint8_t> on,
                                     std::span<const double> information, std::size_t rows) {
   // A box adds at most 1 (ln F is known to a factor e), in steps of 2^-40.
@@ -100,7 +161,7 @@ std::vector<double> model_variances(const parallel::Communicator& communicator,
   std::vector<std::int64_t> sums(rows);
   for (std::size_t i = 0; i < shots.size(); ++i) {
     if (on[i] == 0) continue;
-    for (const FactorError& box : shots[i]) {
+    for (const FactorError& box : shots[i].of_f) {
       const auto row = static_cast<std::size_t>(box.row);
       const double variance = box.variance / (information[row] * information[row]);
       if (!(variance >= 0)) continue;

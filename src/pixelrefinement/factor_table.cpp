@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <span>
 
 namespace kilobragg::pixelrefinement {
 
@@ -25,7 +26,7 @@ AsuIndex asu_index(const Miller& hkl, bool minus) {
           static_cast<std::int16_t>(hkl.l), static_cast<std::int16_t>(minus)};
 }
 
-std::int32_t find(const std::vector<AsuIndex>& index, const AsuIndex& wanted) {
+std::int32_t find(std::span<const AsuIndex> index, const AsuIndex& wanted) {
   const auto at = std::lower_bound(index.begin(), index.end(), wanted);
   return at != index.end() && *at == wanted ? static_cast<std::int32_t>(at - index.begin()) : -1;
 }
@@ -38,10 +39,11 @@ std::int32_t FactorTable::row_of(const Miller& hkl) const {
   const Miller unique = space_group.to_asu(hkl, &plus);
   if (!fits(unique)) return -1;
   const bool minus = bijvoet_apart && !plus;
-  const std::int32_t row = find(index, asu_index(unique, minus));
+  const std::span<const AsuIndex> layer(index.data(), layer_size());
+  const std::int32_t row = find(layer, asu_index(unique, minus));
   // Whether an index is centric takes as long as the search, and acentric ones need not ask.
   if (row < 0 && minus && space_group.is_centric(unique))
-    return find(index, asu_index(unique, false));
+    return find(layer, asu_index(unique, false));
   return row;
 }
 
@@ -65,6 +67,34 @@ FactorTable make_factor_table(const models::UnitCell& cell, const models::SpaceG
   table.sigma.assign(table.size(), 1);
   table.measured.assign(table.size(), 0);
   return table;
+}
+
+FactorTable with_energies(const FactorTable& table, const std::vector<double>& energies) {
+  FactorTable layered = table;
+  layered.energies = energies;
+  const auto repeat = [&](const auto& column, auto& all) {
+    for (std::size_t layer = 1; layer < layered.layers(); ++layer)
+      all.insert(all.end(), column.begin(), column.end());
+  };
+  repeat(table.index, layered.index);
+  repeat(table.f, layered.f);
+  repeat(table.sigma, layered.sigma);
+  repeat(table.measured, layered.measured);
+  return layered;
+}
+
+FactorTable layer_of(const FactorTable& table, std::size_t layer) {
+  FactorTable one;
+  one.cell = table.cell;
+  one.space_group = table.space_group;
+  one.bijvoet_apart = table.bijvoet_apart;
+  const auto begin = static_cast<std::ptrdiff_t>(layer * table.layer_size()),
+             end = begin + static_cast<std::ptrdiff_t>(table.layer_size());
+  one.index.assign(table.index.begin() + begin, table.index.begin() + end);
+  one.f.assign(table.f.begin() + begin, table.f.begin() + end);
+  one.sigma.assign(table.sigma.begin() + begin, table.sigma.begin() + end);
+  one.measured.assign(table.measured.begin() + begin, table.measured.begin() + end);
+  return one;
 }
 
 } // namespace kilobragg::pixelrefinement

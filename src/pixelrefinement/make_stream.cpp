@@ -56,29 +56,37 @@ void join_equal_parts(std::vector<Part>& parts) {
   parts.resize(out);
 }
 
-/// Parts of all lattices, sorted by pixel; those of one row in one pixel and lattice are added up.
+/// Adds the parts of one lattice in one layer of structure factors.
+void add_parts(const ShotModel& shot, std::size_t lattice, const models::Detector& detector,
+               const Windows& windows, const ShotReflections& near, std::size_t layer,
+               const diffraction::DeviceReflections& ones, const StreamParams& params,
+               std::vector<Part>& parts) {
+  diffraction::ShoeboxShot one;
+  one.shot.beam = shot.beam;
+  one.shot.lattices = {shot.lattices[lattice]};
+  one.boxes = windows.boxes;
+  one.wavelength = shot.wavelength;
+  const auto image = diffraction::model_shoeboxes(
+      detector, shot.beam, one, ones,
+      {.oversample = params.oversample, .tail = params.tail, .contributions = true});
+  const auto first_row = static_cast<std::int32_t>(layer * near.layer_size);
+  for (const diffraction::Contribution& c : image.contributions)
+    if (const std::uint32_t pixel = windows.pixel[c.pixel]; pixel != no_pixel && c.photons > 0)
+      parts.push_back({pixel, first_row + near.row[c.reflection],
+                       static_cast<std::int32_t>(lattice), near.inv_d2[c.reflection],
+                       double(c.photons)});
+}
+
+/// Parts of all lattices and layers, sorted by pixel; those of one row in one pixel and lattice are added
+/// up.
 std::vector<Part> list_parts(const ShotModel& shot, const Windows& windows,
                              const ShotReflections& near, const StreamParams& params) {
-  diffraction::ReflectionSphere ones;
-  ones.hkl = near.hkl;
-  for (const float s : near.inv_d2)
-    ones.f_squared.push_back(std::exp(-0.5 * shot.b_factor * double(s)));
-  const diffraction::DeviceReflections reflections(ones);
   const models::Detector detector = moved_detector(shot);
   std::vector<Part> parts;
-  for (std::size_t l = 0; l < shot.lattices.size(); ++l) {
-    diffraction::ShoeboxShot one;
-    one.shot.beam = shot.beam;
-    one.shot.lattices = {shot.lattices[l]};
-    one.boxes = windows.boxes;
-    one.wavelength = shot.wavelength;
-    const auto image = diffraction::model_shoeboxes(
-        detector, shot.beam, one, reflections,
-        {.oversample = params.oversample, .tail = params.tail, .contributions = true});
-    for (const diffraction::Contribution& c : image.contributions)
-      if (const std::uint32_t pixel = windows.pixel[c.pixel]; pixel != no_pixel && c.photons > 0)
-        parts.push_back({pixel, near.row[c.reflection], static_cast<std::int32_t>(l),
-                         near.inv_d2[c.reflection], double(c.photons)});
+  for (std::size_t layer = 0; layer < near.layers(); ++layer) {
+    const diffraction::DeviceReflections ones(with_ones(near, layer, shot.b_factor));
+    for (std::size_t l = 0; l < shot.lattices.size(); ++l)
+      add_parts(shot, l, detector, windows, near, layer, ones, params, parts);
   }
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return std::tie(a.pixel, a.unknown, a.lattice) < std::tie(b.pixel, b.unknown, b.lattice);

@@ -27,13 +27,16 @@ public:
       : communicator_(communicator)
       , unknowns_(table.size())
       , mean_(mean)
-      , params_(params)
-      , mate_(table.size(), -1) {
+      , params_(params) {
+    const std::size_t layer = table.layer_size();
     for (std::size_t i = 0; i < unknowns_; ++i) {
       start_.push_back(std::log(table.f[i]));
       centric_.push_back(table.space_group.is_centric(table.index[i].miller()) ? 1 : 0);
-      if (i + 1 < unknowns_ && table.index[i].miller() == table.index[i + 1].miller())
-        mate_[i] = static_cast<std::int32_t>(i + 1);
+      if (params.friedel_sigma > 0 && (i + 1) % layer != 0 &&
+          table.index[i].miller() == table.index[i + 1].miller())
+        ties_.push_back({i, i + 1, params.friedel_sigma});
+      if (params.energy_sigma > 0 && i + layer < unknowns_)
+        ties_.push_back({i, i + layer, params.energy_sigma});
     }
     // g of all lattices held here, then B of all shots: see FactorTarget.
     for (const HeldShot& shot : held) lattices_ += shot.lattices;
@@ -62,15 +65,19 @@ public:
       const double ratio = std::max(1.0, std::exp(2 * x[i]) / mean_[i]);
       information[i] += params_.wilson * (centric_[i] != 0 ? 2 : 4) * ratio;
       if (params_.start_sigma > 0) information[i] += 1 / squared(params_.start_sigma);
-      if (params_.friedel_sigma > 0 && mate_[i] >= 0)
-        for (const auto m : {i, static_cast<std::size_t>(mate_[i])})
-          information[m] += 1 / squared(params_.friedel_sigma);
     }
+    for (const Tie& tie : ties_)
+      for (const auto i : {tie.a, tie.b}) information[i] += 1 / squared(tie.sigma);
     for_each_own(
         x, [&](std::size_t i, double, double sigma) { information[i] += 1 / squared(sigma); });
   }
 
 private:
+  /// Two unknowns that differ little.
+  struct Tie {
+    std::size_t a, b;
+    double sigma; ///< of their difference
+  };
   double shared(std::span<const double> x, std::span<double> gradient) const {
     double sum = 0;
     for (std::size_t i = 0; i < unknowns_; ++i) {
@@ -83,13 +90,12 @@ private:
         sum += 0.5 * away * away;
         gradient[i] += away / params_.start_sigma;
       }
-      if (params_.friedel_sigma > 0 && mate_[i] >= 0) {
-        const auto m = static_cast<std::size_t>(mate_[i]);
-        const double apart = (x[i] - x[m]) / params_.friedel_sigma;
-        sum += 0.5 * apart * apart;
-        gradient[i] += apart / params_.friedel_sigma;
-        gradient[m] -= apart / params_.friedel_sigma;
-      }
+    }
+    for (const Tie& tie : ties_) {
+      const double apart = (x[tie.a] - x[tie.b]) / tie.sigma;
+      sum += 0.5 * apart * apart;
+      gradient[tie.a] += apart / tie.sigma;
+      gradient[tie.b] -= apart / tie.sigma;
     }
     return sum;
   }
@@ -108,7 +114,7 @@ private:
   std::size_t unknowns_, lattices_ = 0;
   const std::vector<double>& mean_;
   FactorPriors params_;
-  std::vector<std::int32_t> mate_;
+  std::vector<Tie> ties_;
   std::vector<double> start_, b_factor_;
   std::vector<std::uint8_t> centric_;
 };

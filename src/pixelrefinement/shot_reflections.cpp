@@ -4,6 +4,8 @@
 #include "kernels/diffraction/lattice_factor.hpp"
 
 #include "kilobragg/core/numbers.hpp"
+#include "kilobragg/core/units.hpp"
+#include "kilobragg/structure_factors/spectral_amplitudes.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -62,16 +64,21 @@ void mark_near(const diffraction::ShotLattice& lattice, const Vec3& k0, const Ba
   }
 }
 
-/// f_squared(row) exp(-B / (2 d^2)).
+/// f_squared(layer, row) exp(-B / (2 d^2)), row that of the table.
 template <typename FSquared>
 diffraction::ReflectionSphere weakened(const ShotReflections& reflections, double b_factor,
                                        const FSquared& f_squared) {
   diffraction::ReflectionSphere sphere;
   sphere.hkl = reflections.hkl;
-  sphere.f_squared.reserve(reflections.size());
-  for (std::size_t i = 0; i < reflections.size(); ++i)
-    sphere.f_squared.push_back(f_squared(static_cast<std::size_t>(reflections.row[i])) *
-                               std::exp(-0.5 * b_factor * double(reflections.inv_d2[i])));
+  sphere.energies = reflections.energies;
+  sphere.f_squared.reserve(reflections.layers() * reflections.size());
+  for (std::size_t layer = 0; layer < reflections.layers(); ++layer)
+    for (std::size_t i = 0; i < reflections.size(); ++i) {
+      const auto row =
+          layer * reflections.layer_size + static_cast<std::size_t>(reflections.row[i]);
+      sphere.f_squared.push_back(f_squared(layer, row) *
+                                 std::exp(-0.5 * b_factor * double(reflections.inv_d2[i])));
+    }
   return sphere;
 }
 
@@ -80,7 +87,9 @@ diffraction::ReflectionSphere weakened(const ShotReflections& reflections, doubl
 FactorSphere expand_to_sphere(const FactorTable& table) {
   FactorSphere sphere;
   const Mat3 b = table.cell.b_matrix();
-  for (std::size_t row = 0; row < table.size(); ++row) {
+  sphere.energies = table.energies;
+  sphere.layer_size = table.layer_size();
+  for (std::size_t row = 0; row < table.layer_size(); ++row) {
     const Miller asu = table.index[row].miller();
     const double inv_d2 = norm2(b * Vec3{double(asu.h), double(asu.k), double(asu.l)});
     for (const Miller& m : equivalents(table, row)) {
@@ -98,6 +107,8 @@ ShotReflections reflections_near(const ShotModel& shot, const FactorSphere& sphe
   for (const diffraction::ShotLattice& lattice : shot.lattices)
     mark_near(lattice, k0, band_of(shot), sphere, slack, near);
   ShotReflections result;
+  result.energies = sphere.energies;
+  result.layer_size = sphere.layer_size;
   for (std::size_t i = 0; i < near.size(); ++i) {
     if (!near[i]) continue;
     result.hkl.push_back(sphere.hkl[i]);
@@ -110,13 +121,38 @@ ShotReflections reflections_near(const ShotModel& shot, const FactorSphere& sphe
 diffraction::ReflectionSphere with_factors(const ShotReflections& reflections,
                                            const FactorTable& table, double b_factor) {
   return weakened(reflections, b_factor,
-                  [&](std::size_t row) { return core::squared(table.f[row]); });
+                  [&](std::size_t, std::size_t row) { return core::squared(table.f[row]); });
 }
 
 diffraction::ReflectionSphere with_values(const ShotReflections& reflections,
                                           const std::vector<double>& f_squared_of_row,
                                           double b_factor) {
-  return weakened(reflections, b_factor, [&](std::size_t row) { return f_squared_of_row[row]; });
+  return weakened(reflections, b_factor,
+                  [&](std::size_t, std::size_t row) { return f_squared_of_row[row]; });
+}
+
+diffraction::ReflectionSphere with_ones(const ShotReflections& reflections, std::size_t layer,
+                                        double b_factor) {
+  return weakened(reflections, b_factor,
+                  [&](std::size_t of, std::size_t) { return of == layer ? 1.0 : 0.0; });
+}
+
+std::vector<double> layer_shares(const models::Beam& beam, const std::vector<double>& energies) {
+  if (energies.empty()) return {1};
+  std::vector<double> shares(energies.size());
+  double all = 0;
+  const auto add = [&](double wavelength, double weight) {
+    const auto place = structure_factors::place_of(core::ev_angstrom / wavelength, energies);
+    shares[place.lower] += (1 - place.part) * weight;
+    if (place.part > 0) shares[place.lower + 1] += place.part * weight;
+    all += weight;
+  };
+  const models::Spectrum& spectrum = beam.spectrum;
+  for (std::size_t i = 0; i < spectrum.wavelengths.size(); ++i)
+    add(spectrum.wavelengths[i], spectrum.weights[i]);
+  if (!(all > 0)) add(beam.wavelength, 1);
+  for (double& share : shares) share /= all;
+  return shares;
 }
 
 std::vector<double> mean_intensities(const FactorTable& table) {

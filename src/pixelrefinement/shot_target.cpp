@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace kilobragg::pixelrefinement {
 namespace {
@@ -34,6 +35,7 @@ ShotTarget::ShotTarget(const ParameterSpace& space, const ShotPixels& pixels,
     , table_(table)
     , reflections_(reflections)
     , params_(params)
+    , shares_(layer_shares(space.model(space.start()).beam, table.energies))
     , first_of_window_{0} {
   for (std::size_t n = 0; n < pixels.boxes.size(); ++n)
     if (pixels.boxes[n].state == params.boxes) add_box(n);
@@ -49,8 +51,11 @@ void ShotTarget::add_box(std::size_t number) {
   box.last = counted_.size();
   const std::int32_t row = table_.row_of(of.hkl);
   if (params_.free_intensities && row >= 0) {
-    const double width =
-        std::min(params_.largest_width, 2 * table_.sigma[static_cast<std::size_t>(row)]);
+    double sigma = 0; // as if the errors of all layers were one
+    for (std::size_t layer = 0; layer < shares_.size(); ++layer)
+      sigma += shares_[layer] *
+               table_.sigma[layer * table_.layer_size() + static_cast<std::size_t>(row)];
+    const double width = std::min(params_.largest_width, 2 * sigma);
     box.prior = width > 1e-4 ? 1 / (width * width) : 0;
   }
   windows_.push_back(of.box);
@@ -89,33 +94,48 @@ PixelFit ShotTarget::slope(const Pixel& p, double m) const {
   return slope_poisson(p.value, m);
 }
 
-diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x, bool derivatives) const {
-  const ShotModel now = space_.model(x);
+diffraction::ShoeboxImage
+ShotTarget::light(const ShotModel& now, const diffraction::ReflectionSphere& sphere,
+                  std::vector<diffraction::ParameterDirection> parameters) const {
   if (windows_.empty()) return {};
   diffraction::ShoeboxShot shot;
   shot.shot.beam = now.beam;
   shot.shot.lattices = now.lattices;
   shot.boxes = windows_;
   shot.wavelength = now.wavelength;
-  if (derivatives) shot.parameters = space_.directions(x);
-  const models::Detector detector = moved_detector(now);
-  const diffraction::ShoeboxOptions options{
-      .oversample = params_.oversample, .tail = params_.tail, .contributions = false};
+  shot.parameters = std::move(parameters);
+  return diffraction::model_shoeboxes(
+      moved_detector(now), now.beam, shot, diffraction::DeviceReflections(sphere),
+      {.oversample = params_.oversample, .tail = params_.tail, .contributions = false});
+}
+
+diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x) const {
+  const ShotModel now = space_.model(x);
   diffraction::ReflectionSphere sphere = with_factors(reflections_, table_, now.b_factor);
-  diffraction::ShoeboxImage image = diffraction::model_shoeboxes(
-      detector, now.beam, shot, diffraction::DeviceReflections(sphere), options);
-  if (!derivatives || space_.b_factor() < 0) return image;
+  diffraction::ShoeboxImage image = light(now, sphere, space_.directions(x));
+  if (space_.b_factor() < 0 || windows_.empty()) return image;
   // B weakens each reflection by its own resolution: |F|^2 / (2 d^2) in place of |F|^2.
-  for (std::size_t i = 0; i < sphere.size(); ++i)
-    sphere.f_squared[i] *= 0.5 * double(reflections_.inv_d2[i]);
-  shot.parameters.clear();
-  const auto weakened = diffraction::model_shoeboxes(
-      detector, now.beam, shot, diffraction::DeviceReflections(sphere), options);
+  for (std::size_t i = 0; i < sphere.f_squared.size(); ++i)
+    sphere.f_squared[i] *= 0.5 * double(reflections_.inv_d2[i % sphere.size()]);
+  const auto weakened = light(now, sphere, {});
   const double slope = space_.b_factor_slope(x);
   double* row =
       image.derivatives.data() + static_cast<std::size_t>(space_.b_factor()) * image.photons.size();
   for (std::size_t i = 0; i < image.photons.size(); ++i) row[i] = -slope * weakened.photons[i];
   return image;
+}
+
+std::vector<std::vector<double>> ShotTarget::layers(std::span<const double> x) const {
+  const ShotModel now = space_.model(x);
+  const diffraction::ReflectionSphere all = with_factors(reflections_, table_, now.b_factor);
+  std::vector<std::vector<double>> images;
+  for (std::size_t layer = 0; layer < reflections_.layers(); ++layer) {
+    diffraction::ReflectionSphere sphere = all;
+    for (std::size_t i = 0; i < sphere.f_squared.size(); ++i)
+      if (i / all.size() != layer) sphere.f_squared[i] = 0;
+    images.push_back(light(now, sphere, {}).photons);
+  }
+  return images;
 }
 
 std::vector<ShotTarget::LitPixel> ShotTarget::lit_pixels(const Box& box,
@@ -184,10 +204,6 @@ double ShotTarget::dark() const {
   return f;
 }
 
-diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x) const {
-  return model(x, true);
-}
-
 std::vector<double> ShotTarget::information(std::span<const double> x) {
   return information(x, model(x));
 }
@@ -226,7 +242,9 @@ std::vector<double> ShotTarget::information(std::span<const double> x,
 }
 
 ShotImage ShotTarget::image(std::span<const double> x) {
-  const diffraction::ShoeboxImage of_windows = model(x, false);
+  const ShotModel now = space_.model(x);
+  const diffraction::ShoeboxImage of_windows =
+      light(now, with_factors(reflections_, table_, now.b_factor), {});
   ShotImage result;
   result.bragg.assign(pixels_.size(), 0);
   result.box_scale.assign(pixels_.boxes.size(), 0);

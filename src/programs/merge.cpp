@@ -37,8 +37,10 @@ void start_logs(const Communicator& communicator, const MergeOptions& options,
 const std::string usage =
     "merge: integrated stills in, merged structure factors out\n\n"
     "  merge input.path=FOLDER merging.d_min=2.0 [name=value ...] [FILE.phil ...]\n"
-    "  mpirun -n 8 merge ...\n\n"
-    "Writes PREFIX_all.mtz, PREFIX_odd.mtz, PREFIX_even.mtz, PREFIX_main.log and PREFIX.json.\n"
+    "  mpirun -n 8 merge ... --pixels\n\n"
+    "Writes PREFIX_all.mtz, PREFIX_odd.mtz, PREFIX_even.mtz, PREFIX_main.log and PREFIX.json;\n"
+    "with --pixels PREFIX_refined_{all,odd,even}.mtz, PREFIX_shots.csv, PREFIX_shot_errors.csv,\n"
+    "PREFIX_shots-NNNN.shard, PREFIX_convergence.csv and PREFIX_pixels.{json,html} as well.\n"
     "Without scaling.model every lattice is scaled to the average of the others.\n\n"
     "Exit status: 0 merged, 1 could not (a full disk, ...), 2 wrong options or inputs, 3 nothing "
     "was\n"

@@ -1,17 +1,23 @@
 // Declaring and checking the options of refinement against pixels.
 #include "pixel_options.hpp"
 
+#include "photon_energies.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/io/image_finder.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 
 namespace kilobragg::programs {
 namespace {
 
 using core::OptionSet;
 using pixelrefinement::ParameterRule;
+
+constexpr std::size_t most_energies = 20; // each takes the model once more
 
 void declare_steps(OptionSet& set, PixelOptions& o) {
   set.add("pixels.refine", o.all,
@@ -29,9 +35,10 @@ void declare_steps(OptionSet& set, PixelOptions& o) {
           "Only refine the structure factors against the shoeboxes.");
   set.add_flag("--stage2", "pixels.steps.stage2",
                "refine all structure factors against the shoeboxes of all shots");
-  set.add("pixels.resume", o.resume, "Go on with the checkpoint of a stage 2 that was stopped.");
-  set.add_flag("--resume", "pixels.resume", "go on with a stage 2 that was stopped or killed");
-  set.add("pixels.cycles", o.cycles, "Most cycles of stage 1, prediction and stage 2.");
+  set.add("pixels.resume", o.resume,
+          "Go on with a refinement against pixels that was stopped or killed.");
+  set.add_flag("--resume", "pixels.resume", "go on with a refinement that was stopped or killed");
+  set.add("pixels.cycles", o.cycles, "Most cycles of shoeboxes, stage 1 and stage 2.");
   set.add("pixels.tolerance", o.tolerance,
           "Cycles end when structure factors move by less than this part of their errors (rms).");
 }
@@ -48,6 +55,9 @@ void declare_inputs(OptionSet& set, PixelOptions& o) {
   set.add("pixels.start.mtz_file", o.start_mtz,
           "Structure factors to begin with; None = those of the merge.");
   set.add("pixels.start.mtz_column_F", o.start_column, "Their column.");
+  set.add("pixels.energies", o.energies,
+          "Photon energies (eV, separated by commas) at which structure factors are refined, with "
+          "|F|^2 linear between them; None = the same at all energies.");
   set.add("pixels.gain", o.gain, "Counts per photon (refiner.adu_per_photon of diffBragg).");
   set.add("pixels.readout_noise", o.readout,
           "Root mean square noise of the readout in counts (refiner.sigma_r of diffBragg).");
@@ -124,6 +134,8 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
   set.add("pixels.stage2.wilson", s2.priors.wilson, "Weight of the Wilson prior; 0 = none.");
   set.add("pixels.stage2.friedel_sigma", s2.priors.friedel_sigma,
           "Expected difference of ln F of Bijvoet mates, as a restraint; 0 = none.");
+  set.add("pixels.stage2.energy_sigma", s2.priors.energy_sigma,
+          "Expected difference of ln F of neighbouring pixels.energies, as a restraint; 0 = none.");
   set.add("pixels.stage2.start_sigma", s2.priors.start_sigma,
           "Standard deviation of a restraint of ln F to its start; 0 = none.");
   set.add("pixels.stage2.scale_sigma", s2.priors.scale_sigma,
@@ -161,6 +173,12 @@ void validate(const PixelOptions& o) {
       !o.all || !(o.stage1 || o.predict || o.stage2),
       "--pixels does all steps in cycles; --stage1, --predict and --stage2 are single steps "
       "(give one or the others)");
+  const std::vector<double> energies = parse_energies(o.energies, "pixels.energies");
+  core::require(std::adjacent_find(energies.begin(), energies.end(), std::greater_equal<>()) ==
+                        energies.end() &&
+                    energies.size() <= most_energies,
+                "pixels.energies={} (must ascend, and be no more than {})", o.energies,
+                most_energies);
   for (const std::string& map : o.maps) io::parse_path_map(map);
   core::require(o.cycles >= 1, "pixels.cycles={} (at least 1)", o.cycles);
   core::require(o.gain > 0 && std::isfinite(o.gain), "pixels.gain={} (must be above 0)", o.gain);
@@ -223,6 +241,7 @@ void validate(const PixelOptions& o) {
                 s2.checkpoint_every);
   for (const auto& [value, name] :
        {std::pair(s2.priors.wilson, "wilson"), std::pair(s2.priors.friedel_sigma, "friedel_sigma"),
+        std::pair(s2.priors.energy_sigma, "energy_sigma"),
         std::pair(s2.priors.start_sigma, "start_sigma")})
     core::require(value >= 0 && std::isfinite(value), "pixels.stage2.{}={} (must not be below 0)",
                   name, value);

@@ -23,6 +23,7 @@ struct PixelOptions {
   std::vector<std::string> maps, search_path;
   std::string shot_list; ///< exp_ref_spec
   std::string start_mtz, start_column;
+  std::string energies; ///< eV, of the layers of F; empty = one F for all
   LikelihoodChoice likelihood = LikelihoodChoice::Auto;
   double gain = 1, readout = 0; ///< counts per photon; rms counts
   double left_out = 0.02;

@@ -9,6 +9,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/files.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/core/units.hpp"
 #include "kilobragg/core/version.hpp"
 #include "kilobragg/io/factors_mtz.hpp"
 #include "kilobragg/io/free_flags.hpp"
@@ -53,6 +54,42 @@ void write_convergence(const PixelResults& r) {
   core::write_file(path_of(r, "_convergence.csv"), text);
 }
 
+/// Structure factors at one energy, or for all, as tables of one layer.
+struct Layer {
+  std::string suffix;    ///< of file names; empty where there is one layer
+  std::string text;      ///< " at 7100 eV", or empty
+  double wavelength = 0; ///< angstrom
+  RefinedSet all, odd, even;
+  FactorTable before;
+};
+
+RefinedSet layer_of(const RefinedSet& set, std::size_t layer) {
+  RefinedSet one;
+  one.table = pixelrefinement::layer_of(set.table, layer);
+  const std::size_t size = one.table.size(), first = layer * size;
+  for (std::size_t i = first; i < first + size; ++i) {
+    one.pixels.push_back(i < set.pixels.size() ? set.pixels[i] : 0);
+    one.start.push_back(set.start[i]);
+  }
+  return one;
+}
+
+Layer layer_of(const PixelResults& r, std::size_t layer) {
+  Layer one;
+  one.wavelength = r.input.frame.wavelength;
+  if (r.before.layers() > 1) {
+    const double energy = r.before.energies[layer];
+    one.suffix = fmt::format("_{:g}eV", energy);
+    one.text = fmt::format(" at {:g} eV", energy);
+    one.wavelength = core::ev_angstrom / energy;
+  }
+  one.all = layer_of(r.all, layer);
+  if (r.odd.table.size() > 0) one.odd = layer_of(r.odd, layer);
+  if (r.even.table.size() > 0) one.even = layer_of(r.even, layer);
+  one.before = pixelrefinement::layer_of(r.before, layer);
+  return one;
+}
+
 /// Flags of the rows: carried over from a file, or made.
 void set_free_flags(const PixelResults& r, std::vector<io::FactorRow>& rows, bool& any) {
   const PixelOptions& o = r.options.pixels;
@@ -74,7 +111,8 @@ void set_free_flags(const PixelResults& r, std::vector<io::FactorRow>& rows, boo
   }
 }
 
-void write_mtz(const PixelResults& r, const RefinedSet& refined, const std::string& set) {
+void write_mtz(const PixelResults& r, const Layer& layer, const RefinedSet& refined,
+               const std::string& set) {
   const FactorTable& table = refined.table;
   std::vector<io::FactorRow> rows = rows_of(table, refined.pixels, refined.start);
   const double d_min = *r.options.d_min;
@@ -85,17 +123,17 @@ void write_mtz(const PixelResults& r, const RefinedSet& refined, const std::stri
   io::FactorsMtz mtz;
   mtz.cell = table.cell;
   mtz.space_group = table.space_group;
-  mtz.wavelength = r.input.frame.wavelength;
+  mtz.wavelength = layer.wavelength;
   mtz.title = r.options.title;
   mtz.history =
       history_lines({"From KiloBragg merge " + core::version() + ", refined against pixels",
-                     fmt::format("{} set, identifiers {}", set, r.input.digest),
+                     fmt::format("{} set{}, identifiers {}", set, layer.text, r.input.digest),
                      fmt::format("d_min {} cycles {}", d_min, r.cycles.size())});
   set_free_flags(r, rows, mtz.free_flags);
   mtz.rows = std::move(rows);
   mtz.anomalous = table.bijvoet_apart;
   mtz.priors = true;
-  const std::string path = path_of(r, "_refined_" + set + ".mtz");
+  const std::string path = path_of(r, "_refined_" + set + layer.suffix + ".mtz");
   io::write_factors_mtz(mtz, path);
   core::log_info("Wrote {} ({} indices)", path, mtz.rows.size());
 }
@@ -106,11 +144,11 @@ struct Figures {
   std::vector<merging::MergedIndex> refined_sets;
 };
 
-Figures figures_of(const PixelResults& r) {
+Figures figures_of(const PixelResults& r, const Layer& layer) {
   Figures figures;
   const FactorTable* truth = r.truth ? &*r.truth : nullptr;
   const int least = r.options.minimum_multiplicity;
-  figures.refined_sets = as_merged(r.all.table, r.odd.table, r.even.table);
+  figures.refined_sets = as_merged(layer.all.table, layer.odd.table, layer.even.table);
   const auto [merged, refined] = common_sets(r.input.merged, least, figures.refined_sets, 1);
   figures.merged = factor_statistics(r.input.merged, r.input.shells, truth, least);
   figures.refined = factor_statistics(figures.refined_sets, r.input.shells, truth, 1);
@@ -141,8 +179,16 @@ nlohmann::json table_json(const FactorStatistics& table) {
   return j;
 }
 
-/// Without `figures` where no structure factors were refined.
-void write_json(const PixelResults& r, const Figures* figures, const ShotParts& parts) {
+nlohmann::json figures_json(const Figures& figures) {
+  return {{"merged", table_json(figures.merged)},
+          {"refined", table_json(figures.refined)},
+          {"merged_common", table_json(figures.merged_common)},
+          {"refined_common", table_json(figures.refined_common)}};
+}
+
+/// `figures` by layer; none where no structure factors were refined.
+void write_json(const PixelResults& r, const std::vector<Figures>& figures,
+                const ShotParts& parts) {
   nlohmann::json j;
   j["program"] = core::version_line("merge");
   for (const CycleFigures& c : r.cycles)
@@ -159,19 +205,19 @@ void write_json(const PixelResults& r, const Figures* figures, const ShotParts& 
                            {"moved", c.moved},
                            {"end", c.end}});
   j["shots"] = parts.states;
-  if (figures != nullptr) {
-    j["merged"] = table_json(figures->merged);
-    j["refined"] = table_json(figures->refined);
-    j["merged_common"] = table_json(figures->merged_common);
-    j["refined_common"] = table_json(figures->refined_common);
+  if (figures.size() == 1) j.update(figures_json(figures[0]));
+  for (std::size_t layer = 0; figures.size() > 1 && layer < figures.size(); ++layer) {
+    nlohmann::json of_energy = figures_json(figures[layer]);
+    of_energy["energy_ev"] = r.before.energies[layer];
+    j["energies"].push_back(std::move(of_energy));
   }
   core::write_file(path_of(r, "_pixels.json"), j.dump(1) + "\n");
 }
 
-report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
+report::PixelReportData report_of(const PixelResults& r, const Layer& layer, const Figures& figures,
                                   const ShotParts& parts) {
   report::PixelReportData data;
-  data.title = "Refinement against pixels: " + r.options.prefix;
+  data.title = "Refinement against pixels: " + r.options.prefix + layer.text;
   const FactorStatisticsRow& total = figures.refined.total;
   data.tiles = {{fmt::format("{}", r.cycles.back().refined), "shots refined"},
                 {fmt::format("{}", total.observed), "structure factors"},
@@ -185,10 +231,10 @@ report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
   data.sigma_z = parts.sigma_z;
   data.pixel_z = parts.pixel_z;
   for (const auto& [key, box] : parts.boxes) data.boxes.push_back(box);
-  for (std::size_t i = 0; i < r.all.table.size(); ++i)
-    if (r.all.table.measured[i] != 0 && r.before.measured[i] != 0) {
-      data.f_before.push_back(r.before.f[i]);
-      data.f_after.push_back(r.all.table.f[i]);
+  for (std::size_t i = 0; i < layer.before.size(); ++i)
+    if (layer.all.table.measured[i] != 0 && layer.before.measured[i] != 0) {
+      data.f_before.push_back(layer.before.f[i]);
+      data.f_after.push_back(layer.all.table.f[i]);
     }
   for (int s = 0; s < r.input.shells.count(); ++s) {
     const auto i = static_cast<std::size_t>(s);
@@ -214,22 +260,30 @@ report::PixelReportData report_of(const PixelResults& r, const Figures& figures,
   return data;
 }
 
-void write_factors(const PixelResults& r, const ShotParts& parts) {
-  write_convergence(r);
-  write_mtz(r, r.all, "all");
-  if (r.odd.table.size() > 0) write_mtz(r, r.odd, "odd");
-  if (r.even.table.size() > 0) write_mtz(r, r.even, "even");
-  const Figures figures = figures_of(r);
-  core::log_info("\nRefined structure factors\n\n{}",
+/// Files and tables of one layer.
+Figures write_layer(const PixelResults& r, const Layer& layer, const ShotParts& parts) {
+  write_mtz(r, layer, layer.all, "all");
+  if (layer.odd.table.size() > 0) write_mtz(r, layer, layer.odd, "odd");
+  if (layer.even.table.size() > 0) write_mtz(r, layer, layer.even, "even");
+  Figures figures = figures_of(r, layer);
+  core::log_info("\nRefined structure factors{}\n\n{}", layer.text,
                  factor_table_text(figures.refined, r.input.shells));
   core::log_info("{}", factor_comparison_text({{"merged", &figures.merged},
                                                {"refined", &figures.refined},
                                                {"merged, common", &figures.merged_common},
                                                {"refined, common", &figures.refined_common}}));
-  write_json(r, &figures, parts);
-  const std::string page = path_of(r, "_pixels.html");
-  report::write_pixel_report(report_of(r, figures, parts), page);
+  const std::string page = path_of(r, "_pixels" + layer.suffix + ".html");
+  report::write_pixel_report(report_of(r, layer, figures, parts), page);
   core::log_info("Wrote {}", page);
+  return figures;
+}
+
+void write_factors(const PixelResults& r, const ShotParts& parts) {
+  write_convergence(r);
+  std::vector<Figures> figures;
+  for (std::size_t layer = 0; layer < r.before.layers(); ++layer)
+    figures.push_back(write_layer(r, layer_of(r, layer), parts));
+  write_json(r, figures, parts);
 }
 
 } // namespace
@@ -254,7 +308,7 @@ void write_pixel_results(const Communicator& communicator, const PixelResults& r
     if (!communicator.is_root()) return;
     write_shots(results, parts);
     if (results.refinement.iterations.empty())
-      write_json(results, nullptr, parts);
+      write_json(results, {}, parts);
     else
       write_factors(results, parts);
   });

@@ -3,6 +3,7 @@
 
 #include "factor_conversion.hpp"
 #include "merge_sample.hpp"
+#include "photon_energies.hpp"
 #include "pixel_steps.hpp"
 #include "pixel_table.hpp"
 #include "shot_store.hpp"
@@ -104,8 +105,8 @@ void PixelRun::make_table() {
   });
 }
 
-void PixelRun::new_table(FactorTable table) {
-  table_ = std::move(table);
+void PixelRun::new_table(const FactorTable& table) {
+  table_ = with_energies(table, parse_energies(pixels_.energies, "pixels.energies"));
   first_table_ = table_;
   mean_ = mean_intensities(table_);
   sphere_ = expand_to_sphere(table_);
@@ -113,8 +114,10 @@ void PixelRun::new_table(FactorTable table) {
   problem_ = core::md5_hex(input_.digest + core::md5_hex(bytes(table_.f)) +
                            core::md5_hex(bytes(table_.sigma)));
   core::log_info("Structure factors: {} to {:.2f} A, {} of them measured by the merge",
-                 table_.size(), *options_.d_min * options_.resolution_scalar,
-                 std::count(table_.measured.begin(), table_.measured.end(), 1));
+                 table.size(), *options_.d_min * options_.resolution_scalar,
+                 std::count(table.measured.begin(), table.measured.end(), 1));
+  if (table_.layers() > 1)
+    core::log_info("  at {} photon energies each: {} eV", table_.layers(), pixels_.energies);
 }
 
 void PixelRun::require_shots() {

@@ -29,7 +29,8 @@ struct PixelInput {
 /// what docs/pixel-refinement.md lists. `step` announces a step in the log. Collective. Throws
 /// parallel::CommonError: merge_nothing_left where no shot has pixels or none could be refined,
 /// merge_stopped after a signal: what is needed to go on with --resume then lies in PREFIX_pixels.state,
-/// PREFIX_resume-*.shard and PREFIX_stage2*.checkpoint, which a run that ends removes.
+/// PREFIX_resume-*.shard and PREFIX_stage2*.checkpoint, which a run that ends removes. A predict that is
+/// stopped without stage 1 leaves the shards of before, and begins anew.
 void run_pixel_refinement(const parallel::Communicator& communicator, const MergeOptions& options,
                           const PixelInput& input,
                           const std::function<void(const std::string&)>& step);

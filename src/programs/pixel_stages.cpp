@@ -232,7 +232,7 @@ double PixelRun::stage2(bool last) {
                                 merge_failed);
   const FactorTable before = table_;
   take_factors(table_, refinement_, mean_);
-  std::vector<std::vector<FactorError>> errors;
+  std::vector<ShotErrors> errors;
   std::vector<std::uint8_t> on;
   for (std::size_t h = 0; h < held.size(); ++h) {
     ShotRecord& shot = shots_[number[h]];
@@ -241,18 +241,28 @@ double PixelRun::stage2(bool last) {
         factor_errors(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params));
     on.push_back(is_refined(shot.model) ? 1 : 0);
   }
-  set_sigmas(table_, refinement_,
-             model_variances(communicator_, errors, on, refinement_.information, table_.size()));
+  set_errors(table_, refinement_, errors, on);
   const double moved = shift_in_sigmas(before, table_);
   if (last || moved < pixels_.tolerance) refine_halves(target, held, on, errors);
   mean_ = mean_intensities(table_);
   return moved;
 }
 
+void PixelRun::set_errors(FactorTable& table, const FactorRefinement& refined,
+                          const std::vector<ShotErrors>& errors,
+                          const std::vector<std::uint8_t>& on) const {
+  const std::vector<double> of_shots =
+      model_variances(communicator_, errors, on, refined.information, table.size());
+  set_sigmas(table, refined,
+             energy_variances(communicator_, errors, on, refined.information, of_shots, table,
+                              pixels_.stage2_params.priors.energy_sigma),
+             of_shots);
+}
+
 /// Both half sets begin at the means of their shells, so that neither knows the other.
 void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& held,
                              const std::vector<std::uint8_t>& whole,
-                             std::span<const std::vector<FactorError>> errors) {
+                             const std::vector<ShotErrors>& errors) {
   FactorTable flat = table_;
   for (std::size_t i = 0; i < flat.size(); ++i) flat.f[i] = std::sqrt(mean_[i]);
   for (const auto half : {merging::HalfSet::Odd, merging::HalfSet::Even}) {
@@ -266,8 +276,7 @@ void PixelRun::refine_halves(FactorTarget& target, const std::vector<HeldShot>& 
     result = {flat, refined.scores.pixels, flat.f};
     if (refined.end == FactorEnd::Unusable) continue;
     take_factors(result.table, refined, mean_);
-    set_sigmas(result.table, refined,
-               model_variances(communicator_, errors, on, refined.information, flat.size()));
+    set_errors(result.table, refined, errors, on);
     core::log_info("Half set {}: {} after {} iterations",
                    half == merging::HalfSet::Odd ? "odd" : "even", word_of(refined.end),
                    refined.iterations.empty() ? 0 : refined.iterations.back().iteration);

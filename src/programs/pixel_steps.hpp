@@ -7,7 +7,7 @@
 #include "pixel_state.hpp"
 #include "stop_signals.hpp"
 
-#include "kilobragg/pixelrefinement/factor_errors.hpp"
+#include "kilobragg/pixelrefinement/energy_errors.hpp"
 #include "kilobragg/pixelrefinement/shoeboxes.hpp"
 
 #include <cstdint>
@@ -44,7 +44,7 @@ private:
   void prepare_options();
   void load_truth();
   void make_table();
-  void new_table(pixelrefinement::FactorTable table);
+  void new_table(const pixelrefinement::FactorTable& table);
   /// Where to begin: with what a run before left, with shards of shots, or with files of experiments.
   void begin();
   bool resume();
@@ -80,11 +80,16 @@ private:
   [[noreturn]] void end_early(const std::string& where) const;
   void remove_state() const;
   std::string checkpoint(const std::string& of) const;
-  /// `whole`: which of the held shots took part in refining all; `errors`: what those of each do to F.
+  /// Errors of F where the held shots with `on` refined it; `errors` are those of each.
+  void set_errors(pixelrefinement::FactorTable& table,
+                  const pixelrefinement::FactorRefinement& refined,
+                  const std::vector<pixelrefinement::ShotErrors>& errors,
+                  const std::vector<std::uint8_t>& on) const;
+  /// `whole`: which of the held shots took part in refining all.
   void refine_halves(pixelrefinement::FactorTarget& target,
                      const std::vector<pixelrefinement::HeldShot>& held,
                      const std::vector<std::uint8_t>& whole,
-                     std::span<const std::vector<pixelrefinement::FactorError>> errors);
+                     const std::vector<pixelrefinement::ShotErrors>& errors);
   void give_up_misfits();
   void log_cycle(int cycle, double moved);
   void require_shots();

@@ -72,7 +72,7 @@ void take_factors(FactorTable& table, const pixelrefinement::FactorRefinement& r
 }
 
 void set_sigmas(FactorTable& table, const pixelrefinement::FactorRefinement& refined,
-                const std::vector<double>& model_variance) {
+                const std::vector<double>& variance, const std::vector<double>& model_variance) {
   constexpr double least_sigma = 1e-4;
   constexpr std::size_t per_shell = 500;
   std::vector<std::size_t> order;
@@ -100,8 +100,7 @@ void set_sigmas(FactorTable& table, const pixelrefinement::FactorRefinement& ref
     const double phi = expected > 10 ? std::max(1.0, scores / expected) : 1;
     for (std::size_t k = begin; k < end; ++k) {
       const std::size_t i = order[k];
-      const double variance = 1 / refined.information[i] + model_variance[i];
-      table.sigma[i] = std::max(least_sigma, std::sqrt(phi * variance));
+      table.sigma[i] = std::max(least_sigma, std::sqrt(phi * variance[i]));
     }
   }
 }

@@ -25,12 +25,13 @@ void take_factors(pixelrefinement::FactorTable& table,
                   const pixelrefinement::FactorRefinement& refined,
                   const std::vector<double>& mean);
 
-/// Sets sigma of the rows that were measured: sigma(ln F)^2 = (1/information + v) phi, v the variance that
-/// errors of shots and backgrounds cause (`model_variance`, by row), phi >= 1 what squared scores of the
+/// Sets sigma of the rows that were measured: sigma(ln F)^2 = variance phi, with `variance` that of
+/// likelihood, priors and errors of shots (by row; 1/information + v where rows stand alone), v that which
+/// errors of shots and backgrounds cause (`model_variance`), phi >= 1 what squared scores of the
 /// shots exceed these by (sandwich estimate), one number for each shell, with n/(n-1) for an index seen in n
 /// shots.
 void set_sigmas(pixelrefinement::FactorTable& table,
                 const pixelrefinement::FactorRefinement& refined,
-                const std::vector<double>& model_variance);
+                const std::vector<double>& variance, const std::vector<double>& model_variance);
 
 } // namespace kilobragg::programs

@@ -1,6 +1,8 @@
 // Chooses the sample of a simulated run and refuses what contradicts itself.
 #include "simulate_sample.hpp"
 
+#include "photon_energies.hpp"
+
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/units.hpp"
 #include "kilobragg/models/beam.hpp"
@@ -8,9 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 namespace kilobragg::programs {
@@ -35,21 +35,6 @@ double choose_d_min(const SimulateParams& params, const models::Detector& detect
   return d_min ? *d_min : corner * reach;
 }
 
-std::vector<double> parse_energies(const std::string& text) {
-  std::vector<double> energies;
-  std::string words = text;
-  std::replace(words.begin(), words.end(), ',', ' ');
-  std::istringstream in(words);
-  for (std::string word; in >> word;) {
-    char* end = nullptr;
-    const double energy = std::strtod(word.c_str(), &end);
-    core::require(*end == 0 && energy > 0,
-                  "amplitudes.energies={} cannot be ('{}' is no photon energy in eV)", text, word);
-    energies.push_back(energy);
-  }
-  return energies;
-}
-
 structure_factors::LoadParams load_params(const SimulateParams& params, double d_min) {
   const auto& source = params.amplitudes;
   structure_factors::LoadParams load;
@@ -57,7 +42,7 @@ structure_factors::LoadParams load_params(const SimulateParams& params, double d
   load.anomalous = source.anomalous;
   load.coordinates.d_min = d_min;
   load.coordinates.bulk_solvent = source.bulk_solvent;
-  load.energies = parse_energies(source.energies);
+  load.energies = parse_energies(source.energies, "amplitudes.energies");
   core::require(source.anomalous || (load.energies.empty() && source.dispersion_file.empty()),
                 "amplitudes.energies and amplitudes.dispersion_file do nothing without dispersion "
                 "(Friedel's law is on) amplitudes.anomalous=True?");

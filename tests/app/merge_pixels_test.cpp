@@ -90,10 +90,15 @@ protected:
 
   static void expect_same(const std::string& out, const std::string& like) {
     for (const char* name : {"refined_all.mtz", "refined_odd.mtz", "refined_even.mtz", "shots.csv",
-                             "convergence.csv", "pixels.json", "pixels.html"})
+                             "convergence.csv", "pixels.json"})
       EXPECT_TRUE(result(out, name) == result(like, name))
           << name << " of " << out << " is not that of " << like;
     expect_nothing_left(out);
+  }
+  /// The report as well, which shows the options and as many boxes as were asked for.
+  static void expect_same_report(const std::string& out, const std::string& like) {
+    expect_same(out, like);
+    EXPECT_TRUE(result(out, "pixels.html") == result(like, "pixels.html")) << out << ", " << like;
   }
   static void expect_nothing_left(const std::string& out) {
     for (const auto& entry : fs::directory_iterator(path(out)))
@@ -201,8 +206,35 @@ TEST_F(MergePixels, RanksDoNotChangeAByte) {
     const std::string out = fmt::format("ranks{}", ranks);
     const Finished finished = merge(out, "--pixels", ranks);
     ASSERT_EQ(finished.status, 0) << finished.out;
-    expect_same(out, "whole");
+    expect_same_report(out, "whole");
   }
+}
+
+TEST_F(MergePixels, EveryEnergyHasItsFactors) {
+  for (const int ranks : {1, 3}) {
+    const Finished finished =
+        merge(fmt::format("energies{}", ranks), "--pixels pixels.energies=9500,9570", ranks);
+    ASSERT_EQ(finished.status, 0) << finished.out;
+    EXPECT_NE(finished.out.find("at 2 photon energies each"), std::string::npos) << finished.out;
+  }
+  expect_nothing_left("energies3");
+  const json energies = figures("energies1")["energies"];
+  ASSERT_EQ(energies.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string ev = i == 0 ? "9500eV" : "9570eV";
+    for (const std::string& name : {"refined_all_" + ev + ".mtz", "refined_odd_" + ev + ".mtz",
+                                    "refined_even_" + ev + ".mtz", "pixels_" + ev + ".html"}) {
+      EXPECT_TRUE(fs::exists(path("energies1/iobs_" + name))) << name;
+      EXPECT_TRUE(result("energies1", name) == result("energies3", name)) << name;
+    }
+    // The truth has the same F at all energies.
+    const auto r1 = [&](const char* which) {
+      return energies[i][which]["overall"]["truth"]["r1"].get<double>();
+    };
+    EXPECT_EQ(energies[i]["energy_ev"], i == 0 ? 9500 : 9570);
+    EXPECT_LT(r1("refined_common"), 0.65 * r1("merged_common"));
+  }
+  EXPECT_FALSE(fs::exists(path("energies1/iobs_refined_all.mtz")));
 }
 
 TEST_F(MergePixels, MoreRanksThanShots) {
@@ -215,7 +247,7 @@ TEST_F(MergePixels, MoreRanksThanShots) {
   ASSERT_EQ(one.status, 0) << one.out;
   ASSERT_EQ(five.status, 0) << five.out;
   states("three1", 3);
-  expect_same("three5", "three1");
+  expect_same_report("three5", "three1");
 }
 
 TEST_F(MergePixels, LatticesOfOneImageInSeveralFilesAreOneShot) {
@@ -238,7 +270,7 @@ TEST_F(MergePixels, LatticesOfOneImageInSeveralFilesAreOneShot) {
   const Finished finished =
       merge("split_out", "--pixels input.exp_ref_spec=" + path("split.txt"), 3, "");
   ASSERT_EQ(finished.status, 0) << finished.out;
-  expect_same("split_out", "whole");
+  expect_same_report("split_out", "whole");
 }
 
 TEST_F(MergePixels, GoesOnAfterSignalsAndKills) {
@@ -276,14 +308,14 @@ TEST_F(MergePixels, GoesOnAfterSignalsAndKills) {
     }
     EXPECT_GT(disturbed, 0);
     ASSERT_EQ(finished.status, 0) << finished.out;
-    expect_same(out, "whole");
+    expect_same_report(out, "whole");
   }
 }
 
 TEST_F(MergePixels, ResumeRefusesOtherProblemsAndNeedsNone) {
   Finished finished = merge("other", "--pixels --resume");
   expect_says(finished, 0, {"Nothing to resume"});
-  expect_same("other", "whole");
+  expect_same_report("other", "whole");
   // A full disk leaves the state of before stage 2.
   fs::create_directories(path("stopped"));
   finished = merge("stopped", "--pixels pixels.stage2.checkpoint_every=1");
@@ -397,20 +429,33 @@ TEST_F(MergePixels, FullDisksAreSaidAndLoseNothing) {
     expect_says(full, 1, {"merge: ", path(out)});
     const Finished finished = merge(out, "--pixels --resume");
     ASSERT_EQ(finished.status, 0) << finished.out;
-    expect_same(out, "whole");
+    expect_same_report(out, "whole");
   }
   core::write_file(path("a_file"), "no folder");
   expect_says(merge("a_file/out", "--pixels"), 2, {"output.output_dir"});
 }
 
 TEST_F(MergePixels, RefusesWhatCannotBe) {
-  for (const char* option :
-       {"pixels.gain=0", "pixels.gain=nan", "pixels.readout_noise=-1", "pixels.cycles=0",
-        "pixels.left_out=0.9", "pixels.oversample=0", "pixels.Nabc_elements=4",
-        "pixels.init.Nabc=-3", "pixels.stage1.max_evaluations=0", "pixels.stage1.max_sigma_z=0",
-        "pixels.stage2.tolerance=0", "pixels.stage2.checkpoint_every=0", "pixels.stage2.wilson=-1",
-        "pixels.tolerance=-1", "pixels.predict.threshold=-1", "output.free_flags.fraction=2",
-        "output.report_boxes=-1"})
+  for (const char* option : {"pixels.gain=0",
+                             "pixels.gain=nan",
+                             "pixels.readout_noise=-1",
+                             "pixels.cycles=0",
+                             "pixels.left_out=0.9",
+                             "pixels.oversample=0",
+                             "pixels.Nabc_elements=4",
+                             "pixels.init.Nabc=-3",
+                             "pixels.stage1.max_evaluations=0",
+                             "pixels.stage1.max_sigma_z=0",
+                             "pixels.stage2.tolerance=0",
+                             "pixels.stage2.checkpoint_every=0",
+                             "pixels.stage2.wilson=-1",
+                             "pixels.tolerance=-1",
+                             "pixels.energies=7100,7000",
+                             "pixels.energies=7100,7x",
+                             "pixels.stage2.energy_sigma=-1",
+                             "pixels.predict.threshold=-1",
+                             "output.free_flags.fraction=2",
+                             "output.report_boxes=-1"})
     expect_says(merge("refused", std::string("--pixels ") + option), 2,
                 {std::string(option).substr(0, std::string(option).find('='))});
   expect_says(merge("refused", "--pixels pixels.stage2.max_iteration=3"), 2,

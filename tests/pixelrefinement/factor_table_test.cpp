@@ -107,5 +107,26 @@ TEST(FactorTable, BeyondTheTable) {
                core::Error);
 }
 
+TEST(FactorTable, HasALayerForEachEnergy) {
+  FactorTable one = make_factor_table({21, 34, 29, 90, 90, 90}, SpaceGroup("P 21 21 21"), 3, true);
+  for (std::size_t i = 0; i < one.size(); ++i) one.f[i] = 1 + double(i);
+  FactorTable table = with_energies(one, {7100, 7120, 7150});
+  EXPECT_EQ(table.layers(), 3u);
+  EXPECT_EQ(table.layer_size(), one.size());
+  EXPECT_EQ(table.size(), 3 * one.size());
+  EXPECT_EQ(table.row_of({-1, 2, 3}), one.row_of({-1, 2, 3}));
+  EXPECT_EQ(table.row_of({-1, -2, -3}), one.row_of({-1, -2, -3}));
+  table.f[2 * one.size() + 5] = 77;
+  table.sigma[one.size() + 5] = 0.25;
+  const FactorTable last = layer_of(table, 2), middle = layer_of(table, 1);
+  EXPECT_TRUE(last.energies.empty());
+  EXPECT_EQ(last.f[5], 77);
+  EXPECT_EQ(last.f[6], one.f[6]);
+  EXPECT_EQ(middle.f, one.f);
+  EXPECT_EQ(middle.sigma[5], 0.25);
+  EXPECT_EQ(last.index, one.index);
+  EXPECT_EQ(with_energies(one, {}).layers(), 1u);
+}
+
 } // namespace
 } // namespace kilobragg::pixelrefinement

@@ -170,5 +170,15 @@ TEST(MakeStream, OfNothingIsEmpty) {
   EXPECT_TRUE(stream_of(shot, {}).segments.empty());
 }
 
+TEST(MakeStream, TellsEnergiesApart) {
+  PixelShot shot = make_pixel_shot({.lattices = 2});
+  testing::give_energies(shot);
+  expect_the_forward_model(shot, 5);
+  std::vector<std::size_t> segments(3);
+  for (const StreamSegment& s : stream_of(shot, {}).segments)
+    ++segments[std::size_t(s.unknown) / shot.table.layer_size()];
+  for (const std::size_t n : segments) EXPECT_GT(n, 50u);
+}
+
 } // namespace
 } // namespace kilobragg::pixelrefinement

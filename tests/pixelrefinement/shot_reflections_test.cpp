@@ -1,6 +1,7 @@
 // Spheres of indices against plain enumeration, reflections that light a shot, means after Wilson.
 #include "tests/support/pixel_shots.hpp"
 
+#include "kilobragg/core/units.hpp"
 #include "kilobragg/pixelrefinement/shot_reflections.hpp"
 
 #include <gtest/gtest.h>
@@ -55,7 +56,7 @@ TEST(FactorSphere, HoldsEveryIndexOnceInItsRow) {
 TEST(ReflectionsNear, KeepEverythingThatLightsAPixel) {
   const FactorTable table = testing::wilson_table(2.5, true, 0);
   const FactorSphere sphere = expand_to_sphere(table);
-  const ShotReflections all{sphere.hkl, sphere.row, sphere.inv_d2};
+  const ShotReflections all{sphere.hkl, sphere.row, sphere.inv_d2, {}, table.size()};
   ShotModel shot = testing::model_of_shot(2);
   shot.wavelength = {0.01, 1.003};
   const double slack = 0.004;
@@ -139,6 +140,45 @@ TEST(MeanIntensities, WithoutMeasurementsAreThoseOfAll) {
   table.measured[7] = 1; // less than a shell
   table.f[7] = 5;
   for (const double mean : mean_intensities(table)) EXPECT_NEAR(mean, 25, 1e-9);
+}
+
+TEST(WithFactors, TakesEveryLayer) {
+  const FactorTable one = testing::wilson_table(5, true, 0);
+  FactorTable table = with_energies(one, {9400, 9600});
+  for (std::size_t i = one.size(); i < table.size(); ++i) table.f[i] *= 2;
+  const ShotReflections near =
+      reflections_near(testing::model_of_shot(1), expand_to_sphere(table), 0.01);
+  const auto sphere = with_factors(near, table, 20), first = with_ones(near, 0, 20),
+             second = with_ones(near, 1, 20);
+  EXPECT_EQ(sphere.energies, table.energies);
+  ASSERT_EQ(sphere.f_squared.size(), 2 * near.size());
+  for (std::size_t i = 0; i < near.size(); ++i) {
+    const double f = one.f[std::size_t(one.row_of(near.hkl[i]))], d = one.cell.d(near.hkl[i]);
+    const double weaker = std::exp(-20 / (2 * d * d));
+    EXPECT_NEAR(sphere.f_squared[i], f * f * weaker, 1e-5 * f * f);
+    EXPECT_EQ(sphere.f_squared[near.size() + i], 4 * sphere.f_squared[i]);
+    EXPECT_NEAR(first.f_squared[i], weaker, 1e-5);
+    EXPECT_EQ(first.f_squared[near.size() + i], 0);
+    EXPECT_EQ(second.f_squared[i], 0);
+    EXPECT_EQ(second.f_squared[near.size() + i], first.f_squared[i]);
+  }
+}
+
+TEST(LayerShares, AreHatsOfTheSpectrum) {
+  models::Beam beam;
+  beam.wavelength = core::ev_angstrom / 7110;
+  EXPECT_EQ(layer_shares(beam, {}), std::vector<double>{1});
+  const auto mono = layer_shares(beam, {7100, 7120, 7200});
+  EXPECT_NEAR(mono[0], 0.5, 1e-9);
+  EXPECT_NEAR(mono[1], 0.5, 1e-9);
+  EXPECT_EQ(mono[2], 0);
+  for (const double energy : {7000.0, 7115.0, 7300.0})
+    beam.spectrum.wavelengths.push_back(core::ev_angstrom / energy);
+  beam.spectrum.weights = {1, 2, 1};
+  const auto shares = layer_shares(beam, {7100, 7120, 7200});
+  EXPECT_NEAR(shares[0], 0.25 + 0.5 * 0.25, 1e-9);
+  EXPECT_NEAR(shares[1], 0.5 * 0.75, 1e-9);
+  EXPECT_NEAR(shares[2], 0.25, 1e-9);
 }
 
 } // namespace

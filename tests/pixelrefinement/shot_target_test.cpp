@@ -106,6 +106,35 @@ TEST(ShotTarget, GradientOfTwoLatticesAndEverySizeOfBlock) {
   }
 }
 
+TEST(ShotTarget, GradientWhereFDependsOnTheEnergy) {
+  ParameterRules rules = all_free();
+  rules.wavelength_offset.fixed = rules.wavelength_scale.fixed = true; // F is not derived with them
+  PixelShot shot = make_pixel_shot({.sigma = 0.3, .threshold = 400});
+  testing::give_energies(shot);
+  shot.truth.b_factor = 10;
+  Problem problem(std::move(shot), rules, smooth(Likelihood::Poisson, true));
+  expect_gradient(problem);
+}
+
+TEST(ShotTarget, LayersAddUpToTheModel) {
+  PixelShot shot = make_pixel_shot({.lattices = 2, .sigma = 0.3});
+  testing::give_energies(shot);
+  Problem p(std::move(shot), ParameterRules(), {});
+  const std::vector<double> x = beside(p.space), all = p.target.model(x).photons;
+  const auto layers = p.target.layers(x);
+  ASSERT_EQ(layers.size(), 3u);
+  std::vector<double> light(3);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    double sum = 0;
+    for (std::size_t l = 0; l < 3; ++l) {
+      sum += layers[l][i];
+      light[l] += layers[l][i];
+    }
+    EXPECT_NEAR(sum, all[i], 1e-9 * all[i] + 1e-12);
+  }
+  for (const double l : light) EXPECT_GT(l, 100);
+}
+
 TEST(ShotTarget, ValueIsThePlainSum) {
   for (const auto likelihood : {Likelihood::Normal, Likelihood::Poisson, Likelihood::NoisyPoisson})
     for (const double readout : {0.0, 0.5}) {

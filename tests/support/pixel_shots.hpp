@@ -143,4 +143,16 @@ inline PixelShot make_pixel_shot(const PixelShotOptions& options) {
   return shot;
 }
 
+/// Three energies about those of the beam's three wavelengths, and F that differs between them; values and
+/// `bragg` stay those of the shot before.
+inline void give_energies(PixelShot& shot) {
+  const std::size_t size = shot.table.size();
+  shot.table = pixelrefinement::with_energies(shot.table, {9440, 9540, 9570});
+  for (std::size_t i = 0; i < size; ++i) {
+    shot.table.f[size + i] *= 1 + 0.3 * std::sin(double(i));
+    shot.table.f[2 * size + i] *= 1.5;
+  }
+  shot.sphere = pixelrefinement::expand_to_sphere(shot.table);
+}
+
 } // namespace kilobragg::testing

@@ -81,7 +81,7 @@ inline RenderedStill render_still(const pixelrefinement::FactorTable& table, std
   const double spread = 0.03 * core::degree;
   lattice.rotation = (spread * spread) * Mat3::identity();
   pixelrefinement::FactorSphere all = pixelrefinement::expand_to_sphere(table);
-  const pixelrefinement::ShotReflections every{all.hkl, all.row, all.inv_d2};
+  const pixelrefinement::ShotReflections every{all.hkl, all.row, all.inv_d2, {}, all.layer_size};
   auto photons = render(still.shot, pixelrefinement::with_factors(every, table, 0));
   const double factor = 2e5 / total(photons);
   lattice.scale *= factor;

@@ -15,14 +15,15 @@ namespace kilobragg::pixelrefinement {
 /// What is known of the variables beside the pixels. Sums of the terms are added to f:
 ///   Wilson (1949), ln F of an acentric index with mean F^2 = S:  weight (F^2/S - 2 ln F),
 ///   of a centric one:                                            weight (F^2/(2 S) - ln F);
-///   Friedel:  (ln F(+) - ln F(-))^2 / (2 sigma^2);   start:  (ln F - ln F_start)^2 / (2 sigma^2);
+///   Friedel:  (ln F(+) - ln F(-))^2 / (2 sigma^2), and the same of neighbouring energies;   start:  (ln F - ln F_start)^2 / (2 sigma^2);
 ///   shots:    g^2 / (2 sigma^2), B_shot^2 / (2 sigma^2), which also settle the common scale and B.
 struct FactorPriors {
-  double wilson = 1;        ///< weight; 0 = none
-  double friedel_sigma = 0; ///< of ln F; 0 = none
-  double start_sigma = 0;   ///< of ln F; 0 = none
-  double scale_sigma = 1;   ///< of g
-  double b_sigma = 3;       ///< of B (angstrom^2)
+  double wilson = 1;         ///< weight; 0 = none
+  double friedel_sigma = 0;  ///< of ln F; 0 = none
+  double energy_sigma = 0.1; ///< of ln F; 0 = none
+  double start_sigma = 0;    ///< of ln F; 0 = none
+  double scale_sigma = 1;    ///< of g
+  double b_sigma = 3;        ///< of B (angstrom^2)
 };
 
 struct Stage2Params {

@@ -46,6 +46,8 @@ public:
   double dark() const;
   /// All pixels of the boxes in use, box after box, at t = 0, with derivatives to the parameters.
   diffraction::ShoeboxImage model(std::span<const double> x) const;
+  /// What F of each energy alone gives these pixels, at t = 0.
+  std::vector<std::vector<double>> layers(std::span<const double> x) const;
   /// Fisher information of the parameters with all t free to follow (Schur complement), row-major,
   /// restraints included: sum w D D^T - (sum w D k)(sum w D k)^T / (sum w k^2 + 1/width^2), k = e^t bragg.
   std::vector<double> information(std::span<const double> x);
@@ -78,7 +80,9 @@ private:
   PixelFit fit(const Pixel& pixel, double m) const;
   /// The same without the value, which takes a logarithm.
   PixelFit slope(const Pixel& pixel, double m) const;
-  diffraction::ShoeboxImage model(std::span<const double> x, bool derivatives) const;
+  /// The light of all boxes in use, with derivatives where there are parameters.
+  diffraction::ShoeboxImage light(const ShotModel& now, const diffraction::ReflectionSphere& sphere,
+                                  std::vector<diffraction::ParameterDirection> parameters) const;
   std::vector<LitPixel> lit_pixels(const Box& box, const std::vector<double>& photons) const;
   /// The best t of box number k; it is kept as the next start.
   double fit_scale(std::size_t k, std::span<const LitPixel> lit);
@@ -88,6 +92,7 @@ private:
   const FactorTable& table_;
   const ShotReflections& reflections_;
   ShotTargetParams params_;
+  std::vector<double> shares_;                ///< of the layers of F in the shot's light
   std::vector<diffraction::Shoebox> windows_; ///< of the boxes in use
   std::vector<Box> boxes_;
   std::vector<Pixel> counted_;
