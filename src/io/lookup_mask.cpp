@@ -1,48 +1,28 @@
 // Reads users' masks from HDF5 and puts masks together.
 #include "kilobragg/io/lookup_mask.hpp"
 
-#include "file_kind.hpp"
-#include "hdf5.hpp"
+#include "lookup_data.hpp"
 
+#include "kilobragg/core/error.hpp"
 #include "kilobragg/io/bitshuffle.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
+#include <utility>
 
 namespace kilobragg::io {
 namespace {
 
 using hdf5::Handle;
 
-struct MaskName {
-  std::string file, dataset;
-};
-
-/// "file.h5:/path" apart; a file whose own name has a colon is taken as it is.
-MaskName split(const std::string& name) {
-  std::error_code ignored;
-  const std::size_t colon = name.rfind(':');
-  if (std::filesystem::exists(name, ignored) || colon == std::string::npos) return {name, {}};
-  return {name.substr(0, colon), name.substr(colon + 1)};
-}
-
-bool is_pickle(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const int first = file.get();
-  return first == 0x80 || first == '(';
-}
-
-std::string usual_dataset(hid_t file) {
-  for (const char* path : {"/entry/instrument/detector/pixel_mask", "/mask", "/data/mask",
-                           "/entry/data/mask", "/data/data", "/entry/data/data"})
-    if (hdf5::is_dataset(file, path)) return path;
-  std::vector<std::string> datasets;
-  for (const std::string& name : hdf5::children(file, "/"))
-    if (hdf5::is_dataset(file, "/" + name)) datasets.push_back("/" + name);
-  return datasets.size() == 1 ? datasets[0] : std::string();
-}
+constexpr std::array usual_names = {"/entry/instrument/detector/pixel_mask",
+                                    "/mask",
+                                    "/data/mask",
+                                    "/entry/data/mask",
+                                    "/data/data",
+                                    "/entry/data/data"};
 
 /// Windows that tile the buffer one after the other give its shape; so does a single panel.
 std::size_t row_length(const models::ImageLayout& layout) {
@@ -72,34 +52,47 @@ models::PixelMask read_values(hid_t data, const std::string& shown, std::size_t 
 
 } // namespace
 
+LookupMask read_lookup_mask(const std::string& name) {
+  const LookupData data = open_lookup(name, "mask", usual_names);
+  return {data.shown, hdf5::shape_text(data.shape), data.row(),
+          read_values(data.data.get(), data.shown, data.pixels())};
+}
+
+void require_fits(const LookupMask& mask, const models::ImageLayout& layout) {
+  core::require(mask.usable.size() == layout.size && mask.row == row_length(layout),
+                "the mask {} has the wrong shape ({}, images have {} pixels in rows of {}) is it "
+                "that of another detector?",
+                mask.shown, mask.shape, layout.size, row_length(layout));
+}
+
 std::shared_ptr<const models::PixelMask> read_lookup_mask(const std::string& name,
                                                           const models::ImageLayout& layout) {
-  const MaskName split_name = split(name);
-  const FileKind kind = file_kind(split_name.file);
-  if (kind != FileKind::hdf5 && is_pickle(split_name.file))
-    core::fail(
-        "cannot read the mask {} (a DIALS pickle holds Python objects) write it as an HDF5 data "
-        "set, for instance h5py.File('mask.h5', 'w')['mask'] = array of booleans, true = "
-        "usable?",
-        name);
-  core::require(kind == FileKind::hdf5, "cannot read the mask {} (it is no HDF5 file)", name);
-  const Handle file = hdf5::open_file(split_name.file);
-  const std::string dataset =
-      split_name.dataset.empty() ? usual_dataset(file.get()) : split_name.dataset;
-  const std::string shown = split_name.file + ":" + dataset;
-  if (dataset.empty() || !hdf5::is_dataset(file.get(), dataset))
-    core::fail("{} holds no mask ({}) name it as file.h5:/path?", name,
-               dataset.empty() ? "no data set with a usual name" : "no data set " + dataset);
-  const Handle data(H5Dopen2(file.get(), dataset.c_str(), H5P_DEFAULT));
-  const std::vector<hsize_t> shape = hdf5::dimensions(data.get());
-  std::size_t pixels = shape.empty() ? 0 : 1;
-  for (const hsize_t n : shape) pixels *= n;
-  if (pixels != layout.size || shape.back() != row_length(layout))
-    core::fail(
-        "the mask {} has the wrong shape ({}, images have {} pixels in rows of {}) is it that "
-        "of another detector?",
-        shown, hdf5::shape_text(shape), layout.size, row_length(layout));
-  return std::make_shared<const models::PixelMask>(read_values(data.get(), shown, pixels));
+  LookupMask mask = read_lookup_mask(name);
+  require_fits(mask, layout);
+  return std::make_shared<const models::PixelMask>(std::move(mask.usable));
+}
+
+std::vector<float> read_lookup_noise(const std::string& name, LookupMask& mask) {
+  constexpr std::array usual = {"/readout_noise", "/pixel_rms", "/dark_rms", "/rms"};
+  const LookupData data = open_lookup(name, "readout noise", usual);
+  const std::size_t pixels = data.pixels();
+  std::vector<float> rms(pixels);
+  core::require(
+      H5Dread(data.data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, rms.data()) >= 0,
+      "cannot read the readout noise {} ({})", data.shown, hdf5::last_error());
+  if (mask.usable.empty()) {
+    mask = {data.shown, hdf5::shape_text(data.shape), data.row(), models::PixelMask(pixels, 1)};
+  } else {
+    core::require(mask.usable.size() == pixels && mask.row == data.row(),
+                  "the readout noise {} is {} but the mask {} is {} (they must be of one detector)",
+                  data.shown, hdf5::shape_text(data.shape), mask.shown, mask.shape);
+  }
+  for (std::size_t i = 0; i < pixels; ++i) {
+    if (rms[i] >= 0 && std::isfinite(rms[i])) continue;
+    rms[i] = 0;
+    mask.usable[i] = 0;
+  }
+  return rms;
 }
 
 std::string pack_mask(const models::PixelMask& mask) {

@@ -54,7 +54,7 @@ void load_pixel_model(StillsOptions& options) {
   auto& model = options.still.pixel_model;
   model.factors = std::make_shared<const FactorTable>(first_table(
       known, {known.cell, known.space_group, 0, {}}, finest(known), !known.bijvoet_apart));
-  model.stage1.target.likelihood = usual_likelihood(model.shoeboxes.readout);
+  model.stage1.target.likelihood = usual_likelihood(model.shoeboxes.readout == 0);
 }
 
 std::string pixel_model_doubt(const StillsOptions& options) {

@@ -61,6 +61,12 @@ void declare_inputs(OptionSet& set, PixelOptions& o) {
   set.add("pixels.gain", o.gain, "Counts per photon (refiner.adu_per_photon of diffBragg).");
   set.add("pixels.readout_noise", o.readout,
           "Root mean square noise of the readout in counts (refiner.sigma_r of diffBragg).");
+  set.add(
+      "pixels.lookup.readout_noise", o.noise_map,
+      "The same for each pixel, an HDF5 data set (file.h5 or file.h5:/path) of the shape of the "
+      "images; takes the place of pixels.readout_noise.");
+  set.add("pixels.lookup.mask", o.mask,
+          "Pixels that may be used, as spotfinder.lookup.mask of stills_process.");
   set.add("pixels.left_out", o.left_out,
           "Part of the shoeboxes that refines nothing; their likelihood is reported.");
   set.add_choice(
@@ -146,8 +152,8 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
 
 } // namespace
 
-pixelrefinement::Likelihood usual_likelihood(double readout) {
-  return readout > 0 ? pixelrefinement::Likelihood::Normal : pixelrefinement::Likelihood::Poisson;
+pixelrefinement::Likelihood usual_likelihood(bool silent) {
+  return silent ? pixelrefinement::Likelihood::Poisson : pixelrefinement::Likelihood::Normal;
 }
 
 void declare(core::OptionSet& set, PixelOptions& o) {

@@ -23,7 +23,8 @@ struct PixelOptions {
   std::vector<std::string> maps, search_path;
   std::string shot_list; ///< exp_ref_spec
   std::string start_mtz, start_column;
-  std::string energies; ///< eV, of the layers of F; empty = one F for all
+  std::string mask, noise_map; ///< HDF5 data sets, a value for each pixel
+  std::string energies;        ///< eV, of the layers of F; empty = one F for all
   LikelihoodChoice likelihood = LikelihoodChoice::Auto;
   double gain = 1, readout = 0; ///< counts per photon; rms counts
   double left_out = 0.02;
@@ -45,9 +46,9 @@ struct PixelOptions {
   bool does_stage2() const { return all || stage2; }
 };
 
-/// Poisson without readout noise, else normal: photons read with noise are right for a few photons, and
+/// Poisson where the readout is silent, else normal: photons read with noise are right for a few photons, and
 /// take fifty times as long.
-pixelrefinement::Likelihood usual_likelihood(double readout);
+pixelrefinement::Likelihood usual_likelihood(bool silent);
 
 void declare(core::OptionSet& set, PixelOptions& options);
 /// What can be known to be wrong before any file is read. Throws core::Error.

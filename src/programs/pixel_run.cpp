@@ -71,7 +71,8 @@ std::vector<std::pair<std::string, std::string>> PixelRun::parse_maps() const {
 }
 
 void PixelRun::prepare_options() {
-  Likelihood likelihood = usual_likelihood(pixels_.readout);
+  const bool silent = lookups_.noise.empty() && pixels_.readout == 0;
+  Likelihood likelihood = usual_likelihood(silent);
   if (pixels_.likelihood == LikelihoodChoice::Normal) likelihood = Likelihood::Normal;
   if (pixels_.likelihood == LikelihoodChoice::Poisson) likelihood = Likelihood::Poisson;
   if (pixels_.likelihood == LikelihoodChoice::NoisyPoisson) likelihood = Likelihood::NoisyPoisson;
@@ -234,6 +235,8 @@ bool PixelRun::cycle() {
 }
 
 void PixelRun::run() {
+  lookups_ = load_lookups(communicator_, pixels_);
+  images_.set_mask(lookups_.mask);
   prepare_options();
   load_truth();
   step_("Refinement against pixels");

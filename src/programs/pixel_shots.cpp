@@ -5,6 +5,7 @@
 #include "kilobragg/core/error.hpp"
 #include "kilobragg/core/hash.hpp"
 #include "kilobragg/core/log.hpp"
+#include "kilobragg/parallel/together.hpp"
 #include "kilobragg/pixelrefinement/first_model.hpp"
 #include "kilobragg/pixelrefinement/placement.hpp"
 
@@ -116,6 +117,22 @@ void find_spectrum(ShotModel& shot, ShotImages& images, std::vector<std::string>
 
 } // namespace
 
+PixelLookups load_lookups(const parallel::Communicator& communicator, const PixelOptions& options) {
+  PixelLookups lookups;
+  parallel::together(communicator, merge_usage, [&] {
+    if (!communicator.is_root()) return;
+    if (!options.mask.empty()) lookups.mask = io::read_lookup_mask(options.mask);
+    if (!options.noise_map.empty())
+      lookups.noise = io::read_lookup_noise(options.noise_map, lookups.mask);
+  });
+  communicator.broadcast(lookups.mask.shown);
+  communicator.broadcast(lookups.mask.shape);
+  communicator.broadcast_value(lookups.mask.row);
+  communicator.broadcast(lookups.mask.usable);
+  communicator.broadcast(lookups.noise);
+  return lookups;
+}
+
 std::string no_pixels_text(const ShotModel& shot, const std::string& why) {
   return fmt::format("no pixels of {}: {}", shot.source.tag(), why);
 }
@@ -150,6 +167,7 @@ const models::Image& ShotImages::read(const ShotModel& shot) {
                 "'{}' has no frame {} ({} frames)", shot.source.path, shot.source.frame,
                 reader.frame_count());
   reader.read_into(shot.source.frame, image_);
+  take_mask();
   const auto& panels = image_.layout->panels;
   core::require(panels.size() == shot.detector->panels.size(),
                 "the image of '{}' has {} panels but its experiment {} (another geometry?)",
@@ -161,6 +179,16 @@ const models::Image& ShotImages::read(const ShotModel& shot) {
                   shot.source.tag(), panels[p].width, panels[p].height, size[0], size[1]);
   }
   return image_;
+}
+
+void ShotImages::take_mask() {
+  if (lookup_ == nullptr || lookup_->usable.empty()) return;
+  io::require_fits(*lookup_, *image_.layout);
+  if (joined_ == nullptr || own_ != image_.mask) {
+    own_ = image_.mask;
+    joined_ = io::combine_masks(own_, std::make_shared<const models::PixelMask>(lookup_->usable));
+  }
+  image_.mask = joined_;
 }
 
 models::Beam ShotImages::beam(const models::ImageSource& source) {

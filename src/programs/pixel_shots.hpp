@@ -5,6 +5,7 @@
 
 #include "kilobragg/io/image_finder.hpp"
 #include "kilobragg/io/image_reader.hpp"
+#include "kilobragg/io/lookup_mask.hpp"
 #include "kilobragg/parallel/communicator.hpp"
 #include "kilobragg/pixelrefinement/shot_record.hpp"
 
@@ -16,11 +17,22 @@
 
 namespace kilobragg::programs {
 
-/// Images of shots, read where they lie now. The last few files stay open.
+/// What options say of each pixel of the detector; empty where they say nothing.
+struct PixelLookups {
+  io::LookupMask mask;
+  std::vector<float> noise; ///< rms counts
+};
+/// Read by the first rank. Collective; throws parallel::CommonError (merge_usage).
+PixelLookups load_lookups(const parallel::Communicator& communicator, const PixelOptions& options);
+
+/// Images of shots, read where they lie now, less the pixels that a mask takes out. The last few files stay
+/// open.
 class ShotImages {
 public:
   explicit ShotImages(io::ImageSearch search)
       : search_(std::move(search)) {}
+  /// Where it is not empty, for all images from now on; it must outlive them.
+  void set_mask(const io::LookupMask& mask) { lookup_ = &mask; }
   /// Throws core::Error naming file and frame. The image lives until the next call.
   const models::Image& read(const pixelrefinement::ShotModel& shot);
   /// The beam that the image's file gives, with its spectrum.
@@ -28,9 +40,13 @@ public:
 
 private:
   io::ImageReader& open(const models::ImageSource& source);
+  void take_mask();
   io::ImageSearch search_;
   std::map<std::string, std::unique_ptr<io::ImageReader>> readers_;
   models::Image image_;
+  const io::LookupMask* lookup_ = nullptr;
+  std::shared_ptr<const models::PixelMask> own_,
+      joined_; ///< of the last image, and with the lookup
 };
 
 /// Shots with images that lie next to each other, an even share for each rank, sorted by identifier. The

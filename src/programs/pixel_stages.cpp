@@ -57,6 +57,7 @@ ShoeboxParams PixelRun::shoebox_params() const {
   params.gain = pixels_.gain;
   params.readout = pixels_.readout;
   params.left_out = pixels_.left_out;
+  params.dark_rms = lookups_.noise;
   return params;
 }
 

@@ -107,6 +107,7 @@ private:
   const PixelInput& input_;
   const std::function<void(const std::string&)>& step_;
   ShotImages images_;
+  PixelLookups lookups_;
   std::optional<pixelrefinement::FactorTable> truth_;
   pixelrefinement::FactorTable table_, first_table_;
   RefinedSet odd_, even_; ///< empty until they are refined

@@ -467,6 +467,53 @@ TEST_F(MergePixels, RefusesWhatCannotBe) {
   expect_says(merge("refused", "--pixels input.map=nonsense"), 2, {"nonsense"});
 }
 
+/// A data set for every pixel of the images, whose panels lie below each other.
+template <typename T>
+void write_map(const std::string& file, const char* name, hid_t type, std::vector<hsize_t> shape,
+               const std::vector<T>& values) {
+  const hid_t h5 = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const hid_t space = H5Screate_simple(int(shape.size()), shape.data(), nullptr);
+  const hid_t data = H5Dcreate2(h5, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  EXPECT_GE(H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), 0);
+  H5Dclose(data), H5Sclose(space), H5Fclose(h5);
+}
+
+TEST_F(MergePixels, NoiseAndMasksOfEachPixel) {
+  constexpr std::size_t pixels = std::size_t(panels) * edge * edge;
+  const std::vector<hsize_t> shape{panels * edge, edge};
+  std::vector<float> noise(pixels, 0.3f);
+  write_map(path("noise.h5"), "pixel_rms", H5T_NATIVE_FLOAT, shape, noise);
+  const std::string one_cycle = "--pixels pixels.cycles=1 pixels.likelihood=normal ";
+  ASSERT_EQ(merge("noise", one_cycle + "pixels.readout_noise=0.3").status, 0);
+  ASSERT_EQ(merge("map", one_cycle + "pixels.lookup.readout_noise=" + path("noise.h5"), 2).status,
+            0);
+  const auto r1 = [](const json& j) {
+    return j["refined"]["overall"]["truth"]["r1"].get<double>();
+  };
+  EXPECT_NEAR(r1(figures("map")), r1(figures("noise")), 1e-3);
+  EXPECT_EQ(figures("map")["cycles"][0]["boxes"], figures("noise")["cycles"][0]["boxes"]);
+  // A quarter of the detector is taken out, and a part of another where the noise is no number.
+  std::vector<std::int32_t> mask(pixels, 0);
+  std::fill(mask.begin(), mask.begin() + edge * edge, 1);
+  write_map(path("mask.h5"), "mask", H5T_NATIVE_INT32, shape, mask);
+  std::fill(noise.end() - edge * edge / 2, noise.end(), NAN);
+  write_map(path("noise.h5"), "pixel_rms", H5T_NATIVE_FLOAT, shape, noise);
+  ASSERT_EQ(merge("masked", one_cycle + "pixels.lookup.readout_noise=" + path("noise.h5") +
+                                " pixels.lookup.mask=" + path("mask.h5"))
+                .status,
+            0);
+  const double boxes = figures("masked")["cycles"][0]["boxes"].get<double>() /
+                       figures("map")["cycles"][0]["boxes"].get<double>();
+  EXPECT_GT(boxes, 0.5);
+  EXPECT_LT(boxes, 0.85);
+  EXPECT_LT(r1(figures("masked")), 1.5 * r1(figures("map")));
+  write_map(path("mask.h5"), "mask", H5T_NATIVE_INT32, {edge, panels * edge}, mask);
+  expect_says(merge("refused", "--pixels pixels.lookup.mask=" + path("mask.h5")), 3,
+              {"wrong shape", "mask.h5", "of another detector"});
+  expect_says(merge("refused", "--pixels pixels.lookup.readout_noise=" + path("none.h5")), 2,
+              {"none.h5"});
+}
+
 TEST_F(MergePixels, RefusesBadLists) {
   const std::string pair =
       path("still/idx-0000_integrated.expt") + " " + path("still/idx-0000_integrated.refl");

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace kilobragg::io {
 namespace {
 
@@ -164,6 +166,32 @@ TEST_F(Masks, WhatIsWrongIsSaid) {
   EXPECT_NE(message_of([&] {
               read_lookup_mask(folder_ / "mask.pickle", layout_);
             }).find("a DIALS pickle holds Python objects"),
+            std::string::npos);
+}
+
+TEST_F(Masks, NoiseIsANumberForEachPixel) {
+  const std::string noise = folder_ / "noise.h5";
+  std::vector<double> rms(600, 2.5);
+  rms[7] = std::nan("");
+  rms[8] = -1;
+  {
+    NxmxFile file(noise);
+    hdf5::write_numbers(file.id(), "/other", std::vector<double>{1, 2}, {2});
+    hdf5::write_numbers(file.id(), "/pixel_rms", rms, {20, 30});
+  }
+  LookupMask mask;
+  const std::vector<float> read = read_lookup_noise(noise, mask);
+  ASSERT_EQ(read.size(), 600u);
+  EXPECT_EQ(read[0], 2.5f);
+  EXPECT_EQ(read[7], 0);
+  EXPECT_EQ(mask.usable[6], 1);
+  EXPECT_EQ(mask.usable[7], 0);
+  EXPECT_EQ(mask.usable[8], 0);
+  require_fits(mask, layout_);
+  LookupMask other{"a mask", "30 x 20", 20, models::PixelMask(600, 1)};
+  EXPECT_NE(message_of([&] { read_lookup_noise(noise, other); }).find("20 x 30 but the mask"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { require_fits(other, layout_); }).find("wrong shape (30 x 20"),
             std::string::npos);
 }
 
