@@ -255,7 +255,7 @@ def read_mtz(path):
 
 
 def pulls_by_error(folder, results):
-    """Half width of the pulls of F by their relative error: which reflections have errors of the wrong size?"""
+    """Widths of the pulls of F, of all and by their relative error: which have errors of the wrong size?"""
     key = lambda row: (row["H"], row["K"], row["L"])
     name = lambda row: "F(+)" if "F(+)" in row else "F"
     truth = {key(r): r[name(r)] for r in read_mtz(f"{folder}/run_truth.mtz")}
@@ -266,17 +266,23 @@ def pulls_by_error(folder, results):
         if f > 0 and sigma > 0:
             d2 = (r["H"] ** 2 + r["K"] ** 2) / 77.06 ** 2 + r["L"] ** 2 / 37.22 ** 2
             pairs.append((sigma / f, math.log(f / truth[key(r)]), d2))
-    # Scale and B by medians over tenths of the reflections by resolution are enough here.
+    # The scale is a smooth function of resolution: through the medians of forty groups, straight in 1/d^2.
     pairs.sort(key=lambda p: p[2])
-    groups = [pairs[i * len(pairs) // 10:(i + 1) * len(pairs) // 10] for i in range(10)]
-    flat = []
+    groups = [pairs[i * len(pairs) // 40:(i + 1) * len(pairs) // 40] for i in range(40)]
+    knots = []
     for group in groups:
-        middle = quantile([p[1] for p in group if p[0] < 0.1] or [p[1] for p in group], 0.5)
-        flat += [(p[0], (p[1] - middle) / p[0]) for p in group]
-    flat.sort()
+        known = [p for p in group if p[0] < 0.1] or group
+        knots.append((sum(p[2] for p in known) / len(known), quantile([p[1] for p in known], 0.5)))
+
+    def scale(d2):
+        k = min(max(1, sum(1 for knot in knots if knot[0] < d2)), len(knots) - 1)
+        (x0, y0), (x1, y1) = knots[k - 1], knots[k]
+        return y0 + (y1 - y0) * (d2 - x0) / (x1 - x0)
+
+    flat = sorted((p[0], (p[1] - scale(p[2])) / p[0]) for p in pairs)
+    eighths = [flat[i * len(flat) // 8:(i + 1) * len(flat) // 8] for i in range(8)]
     return [(quantile([p[0] for p in part], 0.5), half_width([p[1] for p in part]), rms([p[1] for p in part]),
-             sum(p[1] for p in part) / len(part))
-            for part in (flat[i * len(flat) // 8:(i + 1) * len(flat) // 8] for i in range(8)) if part]
+             sum(p[1] for p in part) / len(part)) for part in [flat, *eighths] if part]
 
 
 def percent(value):
