@@ -20,9 +20,11 @@ std::size_t pair_of(std::size_t a, std::size_t b) { return b * (b - 1) / 2 + a; 
 /// The inverse of a matrix of correlations; where rounding has left it indefinite, of one with correlations
 /// a little smaller.
 Square inverse_of(const Square& m, std::size_t n) {
-  constexpr double a_little = 0.999, least = 0.5;
+  constexpr double a_little = 0.999;
+  constexpr int tries = 700; // to half
   Square inverse(n * n);
-  for (double part = 1; part > least; part *= a_little) {
+  double part = 1;
+  for (int attempt = 0; attempt < tries; ++attempt, part *= a_little) {
     bool solved = true;
     for (std::size_t i = 0; i < n && solved; ++i) {
       std::vector<double> copy = m, unit(n);

@@ -78,9 +78,9 @@ double of_plane(const WeighedLight& light, std::size_t layer, std::size_t begin,
                 int width) {
   PlaneCoupling plane;
   for (std::size_t i = begin; i < end; ++i) {
-    const int at = static_cast<int>(i - begin);
+    const int at = static_cast<int>(i - begin), row = at / width;
     if (light.weight[i] > 0)
-      plane.add(light.weight[i], light.layers[layer][i], at % width, at / width);
+      plane.add(light.weight[i], light.layers[layer][i], at - row * width, row);
   }
   return plane.information > 0 ? plane.variance() : 0;
 }

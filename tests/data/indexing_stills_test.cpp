@@ -1,5 +1,6 @@
 // Indexing and refinement on the strong spots of real and simulated stills, against DIALS and truth.
 #include "support/csv_table.hpp"
+#include "support/strong_spots.hpp"
 #include "support/test_data.hpp"
 
 #include "kilobragg/indexing/indexer.hpp"
@@ -49,18 +50,7 @@ struct Set {
     params.space_group = models::SpaceGroup(group);
     if (d_min_start > 0) params.d_min_start = d_min_start;
     reader = io::open_images((data / "images" / (set + ".h5")).string());
-    const auto strong =
-        testing::read_csv(data / "reference" / (set + ".strong." + threshold + ".csv"));
-    for (std::size_t i = 0; i < strong.rows; ++i) {
-      models::Spot spot;
-      spot.panel = static_cast<int>(strong["panel"][i]);
-      spot.px = {strong["x_px"][i], strong["y_px"][i]};
-      spot.px_variance = {1.0 / 12, 1.0 / 12};
-      spot.intensity = strong["intensity"][i];
-      spots[static_cast<int>(strong["frame"][i])].spots.push_back(spot);
-    }
-    for (auto& [frame, list] : spots)
-      models::map_spots(list, *reader->detector(), reader->beam(frame));
+    spots = testing::strong_spots(set, threshold, *reader);
     const nlohmann::json json = read_json(set + ".json");
     for (const auto& [frame, value] : json["frames"].items())
       dials[std::stoi(frame)] = matrix_of(value["A_matrix_per_angstrom"]);

@@ -1,5 +1,6 @@
 // Real stills refined against their pixels from a structure: where do predictions go?
 #include "support/csv_table.hpp"
+#include "support/strong_spots.hpp"
 #include "support/test_data.hpp"
 
 #include "kilobragg/indexing/indexer.hpp"
@@ -99,18 +100,7 @@ struct Set {
     params.unit_cell = models::UnitCell::parse(of.cell);
     params.space_group = models::SpaceGroup(of.group);
     params.d_min_start = of.d_min_start;
-    const auto strong =
-        testing::read_csv(data / "reference" / (name + ".strong.dispersion_extended.csv"));
-    for (std::size_t i = 0; i < strong.rows; ++i) {
-      models::Spot spot;
-      spot.panel = static_cast<int>(strong["panel"][i]);
-      spot.px = {strong["x_px"][i], strong["y_px"][i]};
-      spot.px_variance = {1.0 / 12, 1.0 / 12};
-      spot.intensity = strong["intensity"][i];
-      spots[static_cast<int>(strong["frame"][i])].spots.push_back(spot);
-    }
-    for (auto& [frame, list] : spots)
-      models::map_spots(list, *reader->detector(), reader->beam(frame));
+    spots = testing::strong_spots(name, "dispersion_extended", *reader);
     const auto indexed = testing::read_csv(data / "reference" / (name + ".indexed.csv"));
     for (std::size_t i = 0; i < indexed.rows; ++i)
       seen[int(indexed["frame"][i])].push_back(
