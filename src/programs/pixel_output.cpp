@@ -265,6 +265,9 @@ Figures write_layer(const PixelResults& r, const Layer& layer, const ShotParts& 
   write_mtz(r, layer, layer.all, "all");
   if (layer.odd.table.size() > 0) write_mtz(r, layer, layer.odd, "odd");
   if (layer.even.table.size() > 0) write_mtz(r, layer, layer.even, "even");
+  if (std::count(layer.all.table.measured.begin(), layer.all.table.measured.end(), 1) == 0)
+    core::log_warning("No pixel tells of structure factors{} (do the spectra reach there?)",
+                      layer.text);
   Figures figures = figures_of(r, layer);
   core::log_info("\nRefined structure factors{}\n\n{}", layer.text,
                  factor_table_text(figures.refined, r.input.shells));

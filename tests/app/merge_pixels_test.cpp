@@ -212,8 +212,8 @@ TEST_F(MergePixels, RanksDoNotChangeAByte) {
 
 TEST_F(MergePixels, EveryEnergyHasItsFactors) {
   for (const int ranks : {1, 3}) {
-    const Finished finished =
-        merge(fmt::format("energies{}", ranks), "--pixels pixels.energies=9500,9570", ranks);
+    const Finished finished = merge(fmt::format("energies{}", ranks),
+                                    "--pixels pixels.cycles=1 pixels.energies=9500,9570", ranks);
     ASSERT_EQ(finished.status, 0) << finished.out;
     EXPECT_NE(finished.out.find("at 2 photon energies each"), std::string::npos) << finished.out;
   }
@@ -235,6 +235,8 @@ TEST_F(MergePixels, EveryEnergyHasItsFactors) {
     EXPECT_LT(r1("refined_common"), 0.65 * r1("merged_common"));
   }
   EXPECT_FALSE(fs::exists(path("energies1/iobs_refined_all.mtz")));
+  expect_says(merge("dark", "--pixels pixels.cycles=1 pixels.energies=5000,6000"), 0,
+              {"No pixel tells of structure factors at 5000 eV"});
 }
 
 TEST_F(MergePixels, MoreRanksThanShots) {
