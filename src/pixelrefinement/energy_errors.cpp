@@ -1,10 +1,11 @@
 // Couplings between energies summed as correlations, and inverted index by index.
 #include "kilobragg/pixelrefinement/energy_errors.hpp"
 
+#include "unit_sums.hpp"
+
 #include "kernels/geometry/small_solve.hpp"
 
 #include "kilobragg/core/numbers.hpp"
-#include "kilobragg/parallel/fixed_point_sum.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -50,17 +51,38 @@ double variance_of(const Square& w, const Square& t, std::size_t n, std::size_t 
   return sum;
 }
 
-/// Sums over shots and ranks in steps of 2^-40, of what is at most 1.
-constexpr double steps = 1099511627776.0;
-void add(std::int64_t& sum, double part) {
-  if (std::isfinite(part)) sum += parallel::to_fixed_point(std::clamp(part, -1.0, 1.0), steps);
-}
-
 /// Of every pair of layers and row: information over the root of the product of both, and the covariance of
-/// scores times the same.
+/// scores over the product.
 struct PairSums {
   std::vector<std::int64_t> information, covariance;
 };
+
+/// 1 / root of the product of the information of a row at two energies.
+double scale_of(std::span<const double> information, std::size_t size, std::size_t row,
+                std::size_t a, std::size_t b) {
+  return 1 / std::sqrt(information[a * size + row] * information[b * size + row]);
+}
+
+/// Collective.
+PairSums sum_pairs(const parallel::Communicator& communicator, std::span<const ShotErrors> shots,
+                   std::span<const std::uint8_t> on, std::span<const double> information,
+                   const FactorTable& table) {
+  const std::size_t size = table.layer_size(), pairs = pair_of(0, table.layers());
+  PairSums sums{std::vector<std::int64_t>(pairs * size), std::vector<std::int64_t>(pairs * size)};
+  for (std::size_t i = 0; i < shots.size(); ++i) {
+    if (on[i] == 0) continue;
+    for (const EnergyCoupling& c : shots[i].between) {
+      const auto row = static_cast<std::size_t>(c.row), a = static_cast<std::size_t>(c.a),
+                 b = static_cast<std::size_t>(c.b), at = pair_of(a, b) * size + row;
+      const double scale = scale_of(information, size, row, a, b);
+      add_unit(sums.information[at], c.information * scale);
+      add_unit(sums.covariance[at], c.covariance * core::squared(scale));
+    }
+  }
+  communicator.all_sum(std::span(sums.information));
+  communicator.all_sum(std::span(sums.covariance));
+  return sums;
+}
 
 } // namespace
 
@@ -76,23 +98,7 @@ std::vector<double> energy_variances(const parallel::Communicator& communicator,
     for (std::size_t i = 0; i < size; ++i) result[i] = 1 / information[i] + model_variance[i];
     return result;
   }
-  const auto scale = [&](std::size_t row, std::size_t a, std::size_t b) {
-    return 1 / std::sqrt(information[a * size + row] * information[b * size + row]);
-  };
-  PairSums sums;
-  sums.information.resize(pair_of(0, layers) * size);
-  sums.covariance.resize(sums.information.size());
-  for (std::size_t i = 0; i < shots.size(); ++i) {
-    if (on[i] == 0) continue;
-    for (const EnergyCoupling& c : shots[i].between) {
-      const auto row = static_cast<std::size_t>(c.row), a = static_cast<std::size_t>(c.a),
-                 b = static_cast<std::size_t>(c.b), at = pair_of(a, b) * size + row;
-      add(sums.information[at], c.information * scale(row, a, b));
-      add(sums.covariance[at], c.covariance * core::squared(scale(row, a, b)));
-    }
-  }
-  communicator.all_sum(std::span(sums.information));
-  communicator.all_sum(std::span(sums.covariance));
+  const PairSums sums = sum_pairs(communicator, shots, on, information, table);
   for (std::size_t row = 0; row < size; ++row) {
     Square j(layers * layers), t(layers * layers); // in units of the roots of the information
     for (std::size_t b = 0; b < layers; ++b) {
@@ -101,12 +107,13 @@ std::vector<double> energy_variances(const parallel::Communicator& communicator,
       t[b * layers + b] = model_variance[i] * information[i];
       for (std::size_t a = 0; a < b; ++a) {
         const std::size_t at = pair_of(a, b) * size + row;
-        double tie = double(sums.information[at]) / steps;
-        if (b == a + 1 && energy_sigma > 0) tie -= scale(row, a, b) / core::squared(energy_sigma);
+        const double scale = scale_of(information, size, row, a, b);
+        double tie = unit_sum(sums.information[at]);
+        if (b == a + 1 && energy_sigma > 0) tie -= scale / core::squared(energy_sigma);
         j[a * layers + b] = j[b * layers + a] = tie;
         const double most = std::sqrt(t[a * layers + a] * t[b * layers + b]);
         t[a * layers + b] = t[b * layers + a] =
-            std::clamp(double(sums.covariance[at]) / steps / scale(row, a, b), -most, most);
+            std::clamp(unit_sum(sums.covariance[at]) / scale, -most, most);
       }
     }
     const Square w = inverse_of(j, layers);

@@ -1,9 +1,9 @@
 // From the covariance of each shot's parameters to the variance of every F that it measures.
 #include "kilobragg/pixelrefinement/factor_errors.hpp"
 
-#include "kernels/geometry/small_solve.hpp"
+#include "unit_sums.hpp"
 
-#include "kilobragg/parallel/fixed_point_sum.hpp"
+#include "kernels/geometry/small_solve.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -156,22 +156,19 @@ std::vector<double> model_variances(const parallel::Communicator& communicator,
                                     std::span<const ShotErrors> shots,
                                     std::span<const std::uint8_t> on,
                                     std::span<const double> information, std::size_t rows) {
-  // A box adds at most 1 (ln F is known to a factor e), in steps of 2^-40.
-  constexpr double largest = 1, steps = 1099511627776.0;
+  // A box adds at most 1: ln F is known to a factor e.
   std::vector<std::int64_t> sums(rows);
   for (std::size_t i = 0; i < shots.size(); ++i) {
     if (on[i] == 0) continue;
     for (const FactorError& box : shots[i].of_f) {
       const auto row = static_cast<std::size_t>(box.row);
-      const double variance = box.variance / (information[row] * information[row]);
-      if (!(variance >= 0)) continue;
-      sums[row] += parallel::to_fixed_point(std::min(largest, variance), steps);
+      add_unit(sums[row], box.variance / (information[row] * information[row]));
     }
   }
   communicator.all_sum(std::span(sums));
   std::vector<double> result;
   result.reserve(sums.size());
-  for (const std::int64_t sum : sums) result.push_back(double(sum) / steps);
+  for (const std::int64_t sum : sums) result.push_back(unit_sum(sum));
   return result;
 }
 

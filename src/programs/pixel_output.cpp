@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 namespace kilobragg::programs {
 namespace {
@@ -90,29 +91,37 @@ Layer layer_of(const PixelResults& r, std::size_t layer) {
   return one;
 }
 
-/// Flags of the rows: carried over from a file, or made.
-void set_free_flags(const PixelResults& r, std::vector<io::FactorRow>& rows, bool& any) {
+/// Those of a file, read once for all that is written; none where flags are made or not wanted.
+std::optional<io::FreeFlags> read_free_flags(const PixelResults& r) {
   const PixelOptions& o = r.options.pixels;
-  any = !o.free_flags_file.empty() || o.free_flags_fraction > 0;
-  if (!o.free_flags_file.empty()) {
-    std::vector<models::Miller> hkl;
-    hkl.reserve(rows.size());
-    for (const io::FactorRow& row : rows) hkl.push_back(row.hkl);
-    const io::FreeFlags flags =
-        io::read_free_flags_mtz(o.free_flags_file, r.all.table.space_group, o.free_flags_column);
-    const io::CarriedFlags carried = io::carry_over(flags, hkl);
-    core::log_info("Free flags: column {} of '{}'", flags.column, o.free_flags_file);
-    for (std::size_t i = 0; i < rows.size(); ++i) rows[i].free_flag = carried.flag[i];
-    if (carried.missing > 0)
-      core::log_warning("{} indices have no free flag in '{}'", carried.missing, o.free_flags_file);
-  } else if (any) {
-    for (io::FactorRow& row : rows)
-      row.free_flag = io::made_free_flag(r.all.table.space_group, row.hkl, o.free_flags_fraction);
-  }
+  if (o.free_flags_file.empty()) return std::nullopt;
+  io::FreeFlags flags =
+      io::read_free_flags_mtz(o.free_flags_file, r.all.table.space_group, o.free_flags_column);
+  core::log_info("Free flags: column {} of '{}'", flags.column, o.free_flags_file);
+  return flags;
 }
 
-void write_mtz(const PixelResults& r, const Layer& layer, const RefinedSet& refined,
-               const std::string& set) {
+/// Flags of the rows: carried over, or made.
+void set_free_flags(const PixelResults& r, const std::optional<io::FreeFlags>& known,
+                    std::vector<io::FactorRow>& rows) {
+  const PixelOptions& o = r.options.pixels;
+  if (!known) {
+    if (o.free_flags_fraction > 0)
+      for (io::FactorRow& row : rows)
+        row.free_flag = io::made_free_flag(r.all.table.space_group, row.hkl, o.free_flags_fraction);
+    return;
+  }
+  std::vector<models::Miller> hkl;
+  hkl.reserve(rows.size());
+  for (const io::FactorRow& row : rows) hkl.push_back(row.hkl);
+  const io::CarriedFlags carried = io::carry_over(*known, hkl);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].free_flag = carried.flag[i];
+  if (carried.missing > 0)
+    core::log_warning("{} indices have no free flag in '{}'", carried.missing, o.free_flags_file);
+}
+
+void write_mtz(const PixelResults& r, const std::optional<io::FreeFlags>& flags, const Layer& layer,
+               const RefinedSet& refined, const std::string& set) {
   const FactorTable& table = refined.table;
   std::vector<io::FactorRow> rows = rows_of(table, refined.pixels, refined.start);
   const double d_min = *r.options.d_min;
@@ -129,7 +138,8 @@ void write_mtz(const PixelResults& r, const Layer& layer, const RefinedSet& refi
       history_lines({"From KiloBragg merge " + core::version() + ", refined against pixels",
                      fmt::format("{} set{}, identifiers {}", set, layer.text, r.input.digest),
                      fmt::format("d_min {} cycles {}", d_min, r.cycles.size())});
-  set_free_flags(r, rows, mtz.free_flags);
+  set_free_flags(r, flags, rows);
+  mtz.free_flags = flags || r.options.pixels.free_flags_fraction > 0;
   mtz.rows = std::move(rows);
   mtz.anomalous = table.bijvoet_apart;
   mtz.priors = true;
@@ -261,10 +271,11 @@ report::PixelReportData report_of(const PixelResults& r, const Layer& layer, con
 }
 
 /// Files and tables of one layer.
-Figures write_layer(const PixelResults& r, const Layer& layer, const ShotParts& parts) {
-  write_mtz(r, layer, layer.all, "all");
-  if (layer.odd.table.size() > 0) write_mtz(r, layer, layer.odd, "odd");
-  if (layer.even.table.size() > 0) write_mtz(r, layer, layer.even, "even");
+Figures write_layer(const PixelResults& r, const std::optional<io::FreeFlags>& flags,
+                    const Layer& layer, const ShotParts& parts) {
+  write_mtz(r, flags, layer, layer.all, "all");
+  if (layer.odd.table.size() > 0) write_mtz(r, flags, layer, layer.odd, "odd");
+  if (layer.even.table.size() > 0) write_mtz(r, flags, layer, layer.even, "even");
   if (std::count(layer.all.table.measured.begin(), layer.all.table.measured.end(), 1) == 0)
     core::log_warning("No pixel tells of structure factors{} (do the spectra reach there?)",
                       layer.text);
@@ -283,9 +294,10 @@ Figures write_layer(const PixelResults& r, const Layer& layer, const ShotParts& 
 
 void write_factors(const PixelResults& r, const ShotParts& parts) {
   write_convergence(r);
+  const std::optional<io::FreeFlags> flags = read_free_flags(r);
   std::vector<Figures> figures;
   for (std::size_t layer = 0; layer < r.before.layers(); ++layer)
-    figures.push_back(write_layer(r, layer_of(r, layer), parts));
+    figures.push_back(write_layer(r, flags, layer_of(r, layer), parts));
   write_json(r, figures, parts);
 }
 
