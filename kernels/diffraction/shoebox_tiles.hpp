@@ -14,6 +14,7 @@ struct DeviceParameter {
   std::int32_t panel = -1;
   Vec3 shift, turn, pivot;
   WavelengthShift wavelength; ///< change of offset and scale
+  double b_factor = 0;
 };
 
 /// A part of a pixel's intensity that one reflection gives.
@@ -22,24 +23,29 @@ struct DeviceContribution {
   float photons = 0;
 };
 
+/// What is the same for all pixels of a shot.
+struct ShotOfBoxes {
+  WavelengthShift shift;
+  Polarisation polarisation;
+  std::int64_t first_pixel = 0, pixels = 0; ///< in the output
+};
+
 /// What a launch over shoeboxes reads, arrays on the device.
 struct ShoeboxInput {
   LitInput lit;
   const std::int32_t* window_shot = nullptr;
-  const WavelengthShift* shifts = nullptr; ///< of each shot
-  Polarisation polarisation;
+  const ShotOfBoxes* shots = nullptr;
   int oversample = 1;
   const DeviceParameter* parameters = nullptr; ///< [shot][parameter]
   const PeakDirection* directions = nullptr;   ///< [peak][parameter]
   std::int32_t parameter_count = 0;
-  std::int64_t pixels = 0;
   const std::int64_t* first_contribution = nullptr; ///< of each place, or null
 };
 
 /// What it writes.
 struct ShoeboxOutput {
   double* photons = nullptr;
-  double* derivatives = nullptr; ///< [parameter][pixel]
+  double* derivatives = nullptr; ///< [parameter][pixel] of each shot
   DeviceContribution* contributions = nullptr;
 };
 
@@ -54,13 +60,14 @@ KOKKOS_FUNCTION inline MomentPeak moment_peak(const ShoeboxInput& in, std::int32
   result.spectrum = in.lit.spectra[peak.shot].view;
   result.weight = in.lit.weight_of(number);
   result.channels = peak.channels;
-  result.shift = in.shifts[peak.shot];
+  result.shift = in.shots[peak.shot].shift;
   return result;
 }
 
 /// Pixels of a shoebox in the lanes: their places, and where they stand in the output.
 template <typename T>
 struct BoxPixels {
+  const ShotOfBoxes* shot;
   const Window* window;
   const PanelGrid* grid;
   int x, y, count; ///< count <= lanes are within the box
@@ -119,7 +126,9 @@ add_derivatives(const ShoeboxInput& in, const ShoeboxOutput& out, std::int32_t p
       change = change + parameters[p].wavelength.offset * sums.wavelength +
                parameters[p].wavelength.scale * sums.wavelength_scale;
     change = factor.value * change;
-    double* derivative = out.derivatives + p * in.pixels + pixels.first;
+    const ShotOfBoxes& shot = *pixels.shot;
+    double* derivative = out.derivatives + (in.parameter_count - 1) * shot.first_pixel +
+                         p * shot.pixels + pixels.first;
     for (int i = 0; i < pixels.count; ++i) derivative[i] += lane(change, i);
   }
 }
@@ -142,26 +151,33 @@ KOKKOS_FUNCTION inline void write_contributions(const ShoeboxInput& in, const Sh
 
 /// Pixels of one group of a tile; none (count <= 0) beyond the window.
 template <typename T>
-KOKKOS_FUNCTION inline BoxPixels<T> pixels_of_group(const ShoeboxInput& in, const Window& window,
+KOKKOS_FUNCTION inline BoxPixels<T> pixels_of_group(const ShoeboxInput& in, std::int32_t number,
                                                     std::int32_t tile, int group) {
+  const Window& window = in.lit.windows[number];
   const auto [x, y] = pixel_of_group(window, tile, group);
   const int width = window.box.x1 - window.box.x0, left = window.box.x1 - x;
   const std::int64_t first = window.first_pixel +
                              static_cast<std::int64_t>(y - window.box.y0) * width +
                              (x - window.box.x0);
   const int count = y < window.box.y1 ? (left < lanes<T> ? left : lanes<T>) : 0;
-  return {&window, &in.lit.panels[window.panel].grid, x, y, count, first};
+  return {&in.shots[in.window_shot[number]],
+          &window,
+          &in.lit.panels[window.panel].grid,
+          x,
+          y,
+          count,
+          first};
 }
 
 /// One group of pixels of a tile: all places that touch it, all parameters.
 template <MomentKind kind, typename T>
 KOKKOS_FUNCTION inline void model_group(const ShoeboxInput& in, const ShoeboxOutput& out,
                                         std::int32_t window, std::int32_t tile, int group) {
-  const BoxPixels<T> pixels = pixels_of_group<T>(in, in.lit.windows[window], tile, group);
+  const BoxPixels<T> pixels = pixels_of_group<T>(in, window, tile, group);
   if (pixels.count <= 0) return;
   const PanelGrid& grid = *pixels.grid;
   const PixelFactor<T> factor =
-      pixel_factor(in.polarisation, pixels.at(0.5, 0.5), grid.normal,
+      pixel_factor(pixels.shot->polarisation, pixels.at(0.5, 0.5), grid.normal,
                    norm(grid.fast) * norm(grid.slow), grid.mu, grid.layer_step);
   const DeviceParameter* parameters = in.parameters + in.window_shot[window] * in.parameter_count;
   T photons{};
@@ -193,15 +209,19 @@ inline void find_directions(const PeakSources& from, const DeviceParameter* para
         const LatticeJob& lattice = from.lattices[peak.lattice];
         const BlockPeaks& block = from.blocks[peak.block];
         const DeviceParameter& p = parameters[peak.shot * parameter_count + i % parameter_count];
-        if (p.lattice != lattice.number) {
-          result(i) = PeakDirection{};
-          return;
+        PeakDirection direction;
+        if (p.lattice == lattice.number) {
+          CrystalDirection d = p.crystal;
+          d.a_matrix = block.turn * d.a_matrix;
+          const MillerIndex& hkl = from.reflections.hkl[peak.reflection];
+          direction =
+              peak_direction({block.a_matrix, lattice.size, lattice.rotation, lattice.fudge},
+                             peak.shape, {double(hkl.h), double(hkl.k), double(hkl.l)}, d);
         }
-        CrystalDirection d = p.crystal;
-        d.a_matrix = block.turn * d.a_matrix;
-        const MillerIndex& hkl = from.reflections.hkl[peak.reflection];
-        result(i) = peak_direction({block.a_matrix, lattice.size, lattice.rotation, lattice.fudge},
-                                   peak.shape, {double(hkl.h), double(hkl.k), double(hkl.l)}, d);
+        if (p.b_factor != 0)
+          direction.log_height -=
+              0.5 * p.b_factor * static_cast<double>(from.reflections.inv_d2[peak.reflection]);
+        result(i) = direction;
       });
 }
 

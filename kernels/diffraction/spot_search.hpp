@@ -112,6 +112,7 @@ struct ShotSpectrum {
 struct ReflectionView {
   const MillerIndex* hkl = nullptr; ///< some more behind the last
   const double* f_squared = nullptr;
+  const float* inv_d2 = nullptr; ///< 1/angstrom^2, or null
   std::int32_t count = 0, layers = 1;
 
   KOKKOS_FUNCTION double value(std::int32_t reflection, const LayerMix& mix) const {
@@ -130,7 +131,8 @@ struct PeakSources {
   ReflectionView reflections;
   const ShotSpectrum* spectra = nullptr; ///< of each shot
   const PanelCone* panels = nullptr;
-  std::int32_t panel_count = 0;
+  std::int32_t panel_count = 0;              ///< of a shot, at most
+  const std::int32_t* first_panel = nullptr; ///< of each shot; null = all have the same
   const Window* windows = nullptr;
   const std::int32_t* first_window = nullptr; ///< [shot][panel], and the end; each sorted by box.y0
   bool tophat = false;
@@ -218,11 +220,13 @@ KOKKOS_FUNCTION void for_each_place(const PeakSources& from, const SpotPeak& pea
   const double reach = std::sqrt(peak.chi2_max * trace(peak.shape.covariance)) /
                        spectrum.wave_number[peak.channels.first];
   const double radius = reach + norm(one - middle);
+  const std::int32_t first_panel = from.first_panel == nullptr ? 0 : from.first_panel[peak.shot];
   for (std::int32_t p = 0; p < from.panel_count; ++p) {
-    const PanelCone& panel = from.panels[p];
     const std::int32_t* range = from.first_window + peak.shot * from.panel_count + p;
+    if (range[0] == range[1]) continue;
+    const PanelCone& panel = from.panels[first_panel + p];
     // cos(r + m) > cos r - m
-    if (range[0] == range[1] || dot(middle, panel.middle) < panel.cos_radius - radius) continue;
+    if (dot(middle, panel.middle) < panel.cos_radius - radius) continue;
     const PixelBox box =
         streak_box(peak.shape, peak.k0, spectrum, peak.channels, peak.chi2_max, panel.grid);
     if (box.empty()) continue;
@@ -255,27 +259,65 @@ KOKKOS_FUNCTION inline Triple<T> indices_from(const ReflectionView& list, std::i
   return hkl;
 }
 
-/// Writes to `found`, long enough for all, the numbers of the reflections of one lattice (A without a
-/// block's turn) that may touch a sphere; some of them do not. Returns how many there are.
-inline std::int32_t find_candidates(const ReflectionView& reflections, const Mat3& a_matrix,
-                                    const QuickTest& test, const DeviceArray<std::int32_t>& found) {
+/// Where a lattice looks for the reflections that may touch a sphere; some of those it finds do not.
+struct CandidateSearch {
+  Mat3 a_matrix; ///< without a block's turn
+  QuickTest test;
+  std::int32_t first = 0, end = 0; ///< of the list of reflections
+  std::int64_t first_group = 0;    ///< groups of all searches are numbered one after another
+};
+
+/// Groups of reflections of a search, those that go through one instruction together.
+KOKKOS_FUNCTION constexpr std::int64_t groups_of(const CandidateSearch& search) {
+  return (search.end - search.first + lanes<DeviceLane> - 1) / lanes<DeviceLane>;
+}
+
+/// Numbers of the reflections that all searches find, search after search.
+struct Candidates {
+  DeviceArray<std::int32_t> numbers;
+  DeviceArray<std::int32_t> counts; ///< of each search
+};
+
+/// One launch for all searches, none of them empty; tried again with more memory if more are found than it
+/// holds. Returns how many there are.
+inline std::int64_t find_candidates(const ReflectionView& reflections,
+                                    const DeviceArray<CandidateSearch>& searches,
+                                    std::int64_t groups, Candidates& found) {
   using T = DeviceLane;
-  std::int32_t count = 0;
-  Kokkos::parallel_scan(
-      "find candidates",
-      Kokkos::RangePolicy<Device>(0, (reflections.count + lanes<T> - 1) / lanes<T>),
-      KOKKOS_LAMBDA(const std::int32_t group, std::int32_t& at, const bool final) {
-        const std::int32_t first = group * lanes<T>;
-        const T distance = test.distance(product(a_matrix, indices_from<T>(reflections, first)));
-        if (!(least(distance) < 0)) return;
-        for (int i = 0; i < lanes<T> && first + i < reflections.count; ++i) {
-          if (!(lane(distance, i) < 0)) continue;
-          if (final) found(at) = first + i;
-          ++at;
-        }
-      },
-      count);
-  return count;
+  const auto last = static_cast<std::int32_t>(searches.extent(0)) - 1;
+  grow(found.counts, searches.extent(0));
+  for (;;) {
+    const auto numbers = found.numbers, counts = found.counts;
+    const auto room = static_cast<std::int64_t>(numbers.extent(0));
+    std::int64_t total = 0;
+    Kokkos::deep_copy(counts, 0);
+    Kokkos::parallel_scan(
+        "find candidates", DeviceRange(0, groups),
+        KOKKOS_LAMBDA(const std::int64_t group, std::int64_t& at, const bool final) {
+          std::int32_t low = 0, high = last + 1;
+          while (high - low > 1) {
+            const std::int32_t middle = (low + high) / 2;
+            (searches(middle).first_group <= group ? low : high) = middle;
+          }
+          const CandidateSearch& search = searches(low);
+          const auto offset = static_cast<std::int32_t>(group - search.first_group) * lanes<T>;
+          const std::int32_t first = search.first + offset;
+          const T distance =
+              search.test.distance(product(search.a_matrix, indices_from<T>(reflections, first)));
+          if (!(least(distance) < 0)) return;
+          std::int32_t some = 0;
+          for (int i = 0; i < lanes<T> && first + i < search.end; ++i) {
+            if (!(lane(distance, i) < 0)) continue;
+            if (final && at + some < room) numbers(at + some) = first + i;
+            ++some;
+          }
+          if (final) Kokkos::atomic_add(&counts(low), some);
+          at += some;
+        },
+        total);
+    if (total <= room) return total;
+    grow(found.numbers, static_cast<std::size_t>(total));
+  }
 }
 
 /// Peaks and places of the jobs begin <= i < end, in order. Tried again with more memory if there are

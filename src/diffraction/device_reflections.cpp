@@ -48,6 +48,8 @@ DeviceReflections::DeviceReflections(const ReflectionSphere& sphere) {
   core::require(sphere.f_squared.size() == layers * sphere.size(),
                 "{} squared amplitudes for {} reflections in {} layers", sphere.f_squared.size(),
                 sphere.size(), layers);
+  core::require(sphere.inv_d2.empty() || sphere.inv_d2.size() == sphere.size(),
+                "{} resolutions for {} reflections", sphere.inv_d2.size(), sphere.size());
   auto state = std::make_shared<State>();
   std::vector<MillerIndex> hkl;
   for (const auto& index : sphere.hkl) hkl.push_back({index.h, index.k, index.l});
@@ -55,7 +57,9 @@ DeviceReflections::DeviceReflections(const ReflectionSphere& sphere) {
   state->host_hkl = sphere.hkl;
   state->hkl = to_device(hkl);
   state->f_squared = to_device(sphere.f_squared);
+  state->inv_d2 = to_device(sphere.inv_d2);
   state->list = {state->hkl.data(), state->f_squared.data(),
+                 sphere.inv_d2.empty() ? nullptr : state->inv_d2.data(),
                  static_cast<std::int32_t>(sphere.size()), static_cast<std::int32_t>(layers)};
   state->energies = sphere.energies;
   state_ = std::move(state);

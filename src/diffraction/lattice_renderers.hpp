@@ -19,6 +19,7 @@ struct DeviceReflections::State {
   std::vector<models::Miller> host_hkl;
   DeviceArray<MillerIndex> hkl;
   DeviceArray<double> f_squared; ///< layer by layer
+  DeviceArray<float> inv_d2;     ///< empty if not known
   ReflectionView list;
   std::vector<double> energies; ///< eV; empty = one layer
 
@@ -42,31 +43,39 @@ bool peaks_end(const ShotLattice& lattice, double tail);
 struct LatticeOfShot {
   std::int32_t shot = 0;
   const ShotLattice* lattice = nullptr;
-  double per_f = 0;        ///< r_e^2 times photons/m^2 times the scale
-  std::int32_t number = 0; ///< among the lattices of its shot
+  double per_f = 0;                                    ///< r_e^2 times photons/m^2 times the scale
+  std::int32_t number = 0;                             ///< among the lattices of its shot
+  std::int32_t first_reflection = 0, reflections = -1; ///< its part of the list; -1 = all of it
 };
 
 /// What peaks of several shots come from, kept on the device while they are lit.
 class PeakSupply {
 public:
-  /// Candidates of all lattices are found here. `chi2_end`: where peaks end at the latest.
+  /// Candidates of all lattices, sorted by shot, are found here. `chi2_end`: where peaks end at the latest.
   PeakSupply(const std::vector<LatticeOfShot>& lattices, const std::vector<ShotChannels>& channels,
              const DeviceReflections::State& reflections, double chi2_end);
 
   /// Everything but panels, windows, tail and floor.
   const PeakSources& sources() const { return sources_; }
-  std::int64_t jobs() const { return jobs_; }
+  std::int64_t jobs() const { return shot_end_.empty() ? 0 : shot_end_.back(); }
+  /// Jobs begin <= i < end of launches of `most` each: whole shots, or parts of one cut where they would be
+  /// were it alone, so that no shot's sums depend on others.
+  std::vector<std::pair<std::int64_t, std::int64_t>> launches(std::int64_t most) const;
   std::int32_t channels() const { return most_channels_; }
 
 private:
   void add_spectra(const std::vector<ShotChannels>& channels,
                    const DeviceReflections::State& reflections);
+  /// Returns how many candidates each lattice has.
+  std::vector<std::int32_t> search(const std::vector<LatticeOfShot>& lattices,
+                                   const std::vector<ShotChannels>& channels,
+                                   const ReflectionView& reflections, double chi2_end);
   void add_lattices(const std::vector<LatticeOfShot>& lattices,
                     const std::vector<ShotChannels>& channels,
-                    const DeviceReflections::State& reflections, double chi2_end);
+                    const std::vector<std::int32_t>& candidates);
 
   PeakSources sources_;
-  std::int64_t jobs_ = 0;
+  std::vector<std::int64_t> shot_end_; ///< of the jobs of each shot
   std::int32_t most_channels_ = 0;
   DeviceArray<double> wave_numbers_, weights_;
   DeviceArray<LayerMix> mixes_;
@@ -74,7 +83,7 @@ private:
   DeviceArray<LatticeJob> lattices_;
   DeviceArray<BlockPeaks> blocks_;
   DeviceArray<DirectionPart> directions_;
-  DeviceArray<std::int32_t> candidates_;
+  Candidates candidates_;
 };
 
 /// Windows on the device: all panels of some images, or shoeboxes, sorted by shot and panel.

@@ -70,9 +70,7 @@ RenderCounts SpotLight::light(const std::vector<LatticeOfShot>& lattices,
   sources.floor = params_.floor;
   sources.brightest = brightest_;
   RenderCounts counts;
-  const std::int64_t some = jobs_per_launch(params_.layers);
-  for (std::int64_t begin = 0; begin < supply.jobs(); begin += some) {
-    const std::int64_t end = std::min(supply.jobs(), begin + some);
+  for (const auto& [begin, end] : supply.launches(jobs_per_launch(params_.layers))) {
     find_spots(sources, begin, end, supply.channels(), spots_);
     if (spots_.place_count == 0) continue;
     weigh_channels(sources, spots_);

@@ -35,23 +35,6 @@ BlockShape shape_of(const ShotLattice& lattice) {
   return make_block_shape(lattice.shape, lattice.size, lattice.fudge);
 }
 
-/// Adds the first `count` numbers to a list of `before`, which keeps what it has and grows. Returns how
-/// many there are then.
-std::int32_t append(const DeviceArray<std::int32_t>& numbers, std::int32_t count,
-                    DeviceArray<std::int32_t>& list, std::int32_t before) {
-  const std::int64_t after = std::int64_t(before) + count;
-  core::require(after < (std::int64_t(1) << 31),
-                "{} candidates of the lattices of one launch (want less than 2^31) fewer shots at "
-                "once?",
-                after);
-  if (static_cast<std::int64_t>(list.extent(0)) < after)
-    Kokkos::resize(list, static_cast<std::size_t>(2 * after));
-  const auto first = static_cast<std::size_t>(before), some = static_cast<std::size_t>(count);
-  Kokkos::deep_copy(Kokkos::subview(list, std::make_pair(first, first + some)),
-                    Kokkos::subview(numbers, std::make_pair(std::size_t(0), some)));
-  return static_cast<std::int32_t>(after);
-}
-
 } // namespace
 
 PeakSupply::PeakSupply(const std::vector<LatticeOfShot>& lattices,
@@ -59,7 +42,7 @@ PeakSupply::PeakSupply(const std::vector<LatticeOfShot>& lattices,
                        const DeviceReflections::State& reflections, double chi2_end) {
   sources_.reflections = reflections.list;
   add_spectra(channels, reflections);
-  add_lattices(lattices, channels, reflections, chi2_end);
+  add_lattices(lattices, channels, search(lattices, channels, reflections.list, chi2_end));
 }
 
 void PeakSupply::add_spectra(const std::vector<ShotChannels>& channels,
@@ -89,45 +72,87 @@ void PeakSupply::add_spectra(const std::vector<ShotChannels>& channels,
   sources_.spectra = spectra_.data();
 }
 
+std::vector<std::int32_t> PeakSupply::search(const std::vector<LatticeOfShot>& lattices,
+                                             const std::vector<ShotChannels>& channels,
+                                             const ReflectionView& reflections, double chi2_end) {
+  std::vector<CandidateSearch> searches;
+  std::vector<std::size_t> lattice_of_search;
+  std::int64_t groups = 0;
+  for (std::size_t i = 0; i < lattices.size(); ++i) {
+    const LatticeOfShot& of = lattices[i];
+    const Mat3& a = of.lattice->crystal.a_matrix;
+    CandidateSearch search;
+    search.a_matrix = a;
+    search.test =
+        make_quick_test(channels[static_cast<std::size_t>(of.shot)],
+                        make_lattice_shape(a, shape_of(*of.lattice), of.lattice->rotation),
+                        of.lattice->blocks, chi2_end);
+    search.first = of.first_reflection;
+    search.end = of.reflections < 0 ? reflections.count : search.first + of.reflections;
+    search.first_group = groups;
+    if (search.first == search.end) continue;
+    groups += groups_of(search);
+    searches.push_back(search);
+    lattice_of_search.push_back(i);
+  }
+  std::vector<std::int32_t> counts(lattices.size());
+  if (searches.empty()) return counts;
+  constexpr std::int64_t enough_for_most = 1 << 18;
+  grow(candidates_.numbers,
+       static_cast<std::size_t>(std::min(enough_for_most, groups * lanes<DeviceLane>)));
+  const std::int64_t found = find_candidates(reflections, to_device(searches), groups, candidates_);
+  core::require(found < (std::int64_t(1) << 31),
+                "{} candidates of the lattices of one launch (want less than 2^31) fewer shots at "
+                "once?",
+                found);
+  std::vector<std::int32_t> of_search(searches.size());
+  to_host(candidates_.counts, std::span(of_search));
+  for (std::size_t i = 0; i < searches.size(); ++i) counts[lattice_of_search[i]] = of_search[i];
+  return counts;
+}
+
 void PeakSupply::add_lattices(const std::vector<LatticeOfShot>& lattices,
                               const std::vector<ShotChannels>& channels,
-                              const DeviceReflections::State& reflections, double chi2_end) {
+                              const std::vector<std::int32_t>& candidates) {
   std::vector<LatticeJob> jobs;
   std::vector<BlockPeaks> blocks;
   std::vector<DirectionPart> directions;
-  const auto of_lattice =
-      device_array<std::int32_t>(static_cast<std::size_t>(reflections.list.count));
-  std::int32_t found = 0;
-  for (const LatticeOfShot& of : lattices) {
+  std::int64_t next_job = 0;
+  std::int32_t next_candidate = 0;
+  shot_end_.assign(channels.size(), 0);
+  for (std::size_t i = 0; i < lattices.size(); ++i) {
+    const LatticeOfShot& of = lattices[i];
     const ShotLattice& lattice = *of.lattice;
     const ShotChannels& shot = channels[static_cast<std::size_t>(of.shot)];
-    const Mat3& a = lattice.crystal.a_matrix;
     std::vector<Mat3> turns = lattice.blocks;
     if (turns.empty()) turns.push_back(Mat3::identity());
     LatticeJob job;
-    job.first_job = jobs_;
+    job.first_job = next_job;
     job.shot = of.shot;
     job.first_block = static_cast<std::int32_t>(blocks.size());
     job.first_direction = static_cast<std::int32_t>(directions.size());
     job.directions = static_cast<std::int32_t>(shot.directions.size());
-    job.first_candidate = found;
+    job.first_candidate = next_candidate;
+    job.candidates = candidates[i];
     job.photons = of.per_f / static_cast<double>(turns.size());
     job.number = of.number;
     job.size = lattice.size;
     job.rotation = lattice.rotation;
     job.fudge = lattice.fudge;
-    const BlockShape shape = shape_of(lattice);
-    const QuickTest test =
-        make_quick_test(shot, make_lattice_shape(a, shape, lattice.rotation), turns, chi2_end);
-    job.candidates = find_candidates(reflections.list, a, test, of_lattice);
     if (job.candidates == 0) continue;
-    found = append(of_lattice, job.candidates, candidates_, found);
-    for (const Mat3& turn : turns)
-      blocks.push_back({turn, turn * a, make_lattice_shape(turn * a, shape, lattice.rotation)});
+    next_candidate += job.candidates;
+    for (const Mat3& turn : turns) {
+      const Mat3 a = turn * lattice.crystal.a_matrix;
+      blocks.push_back({turn, a, make_lattice_shape(a, shape_of(lattice), lattice.rotation)});
+    }
     for (const BeamPart& from : shot.directions) directions.push_back({from.k0, from.part});
-    jobs_ += static_cast<std::int64_t>(turns.size()) * job.candidates * job.directions;
+    next_job += static_cast<std::int64_t>(turns.size()) * job.candidates * job.directions;
+    shot_end_[static_cast<std::size_t>(of.shot)] = next_job;
     jobs.push_back(job);
   }
+  for (std::size_t s = 1; s < shot_end_.size();
+       ++s) // shots without candidates end where they begin
+    shot_end_[s] = std::max(shot_end_[s], shot_end_[s - 1]);
   lattices_ = to_device(jobs);
   blocks_ = to_device(blocks);
   directions_ = to_device(directions);
@@ -135,7 +160,23 @@ void PeakSupply::add_lattices(const std::vector<LatticeOfShot>& lattices,
   sources_.lattice_count = static_cast<std::int32_t>(jobs.size());
   sources_.blocks = blocks_.data();
   sources_.directions = directions_.data();
-  sources_.candidates = candidates_.data();
+  sources_.candidates = candidates_.numbers.data();
+}
+
+std::vector<std::pair<std::int64_t, std::int64_t>> PeakSupply::launches(std::int64_t most) const {
+  std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
+  std::int64_t begin = 0, shot_begin = 0;
+  const auto launch_to = [&](std::int64_t end) {
+    if (end > begin) ranges.emplace_back(begin, end);
+    begin = end;
+  };
+  for (const std::int64_t end : shot_end_) {
+    if (end - begin > most) launch_to(shot_begin);
+    while (end - begin > most) launch_to(begin + most);
+    shot_begin = end;
+  }
+  launch_to(shot_begin);
+  return ranges;
 }
 
 WindowSet make_window_set(const std::vector<PanelCone>& panels, std::vector<Window> windows,

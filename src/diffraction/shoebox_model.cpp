@@ -9,11 +9,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace kilobragg::diffraction {
 namespace {
 
-void check_box(const Shoebox& box, const std::vector<PanelCone>& panels) {
+void check_box(const Shoebox& box, std::span<const PanelCone> panels) {
   core::require(box.panel >= 0 && std::size_t(box.panel) < panels.size() && box.x0 >= 0 &&
                     box.y0 >= 0 && box.x0 < box.x1 && box.y0 < box.y1 &&
                     box.x1 <= panels[std::size_t(box.panel)].grid.width &&
@@ -22,41 +23,76 @@ void check_box(const Shoebox& box, const std::vector<PanelCone>& panels) {
                 box.x1, box.y0, box.y1, box.panel);
 }
 
-void check_shot(const ShoeboxShot& shot, std::size_t parameters) {
+void check_shot(const ShoeboxShot& shot, std::size_t parameters, const ReflectionView& list) {
   core::require(shot.parameters.size() == parameters,
                 "shots of {} and {} parameters cannot be modelled together", parameters,
                 shot.parameters.size());
-  for (const ParameterDirection& p : shot.parameters)
+  for (const ParameterDirection& p : shot.parameters) {
     core::require(p.lattice >= 0 && std::size_t(p.lattice) < shot.shot.lattices.size(),
                   "a parameter of lattice {} in a shot of {}", p.lattice,
                   shot.shot.lattices.size());
+    core::require(p.b_factor == 0 || list.inv_d2 != nullptr,
+                  "a derivative to B without the resolutions of the reflections");
+  }
   for (std::size_t l = 0; l < shot.shot.lattices.size(); ++l)
     core::require(shot.shot.lattices[l].shape == CrystalShape::Gauss,
                   "only Gaussian peaks have derivatives (lattice {} has another shape)", l);
+}
+
+/// Panels of all shots, those of one detector once.
+struct PanelsOfShots {
+  std::vector<PanelCone> cones;
+  std::vector<std::int32_t> first; ///< of each shot
+  std::size_t most = 0;            ///< of a shot
+
+  std::span<const PanelCone> of_shot(std::size_t shot, const models::Detector& detector) const {
+    return std::span(cones).subspan(std::size_t(first[shot]), detector.panels.size());
+  }
+};
+
+PanelsOfShots list_panels(std::span<const ShoeboxJob> jobs) {
+  PanelsOfShots panels;
+  std::map<const models::Detector*, std::int32_t> known;
+  for (const ShoeboxJob& job : jobs) {
+    const auto [place, is_new] =
+        known.emplace(job.detector, static_cast<std::int32_t>(panels.cones.size()));
+    if (is_new) {
+      const auto cones = make_panel_cones(*job.detector, 1);
+      panels.cones.insert(panels.cones.end(), cones.begin(), cones.end());
+      panels.most = std::max(panels.most, cones.size());
+    }
+    panels.first.push_back(place->second);
+  }
+  return panels;
 }
 
 /// The boxes of all shots as windows: by shot and panel, with pixels in the order in which they came.
 struct BoxWindows {
   WindowSet set;
   DeviceArray<std::int32_t> shot; ///< of each window
-  std::size_t pixels = 0;
+  std::vector<std::int32_t> first_panel_of_shot;
+  DeviceArray<std::int32_t> first_panel; ///< the same
+  std::vector<std::size_t> first_pixel;  ///< of each shot, and the end
 };
 
-BoxWindows make_box_windows(const std::vector<PanelCone>& panels,
-                            std::span<const ShoeboxShot> shots) {
+BoxWindows make_box_windows(std::span<const ShoeboxJob> jobs) {
+  const PanelsOfShots panels = list_panels(jobs);
   BoxWindows result;
   std::vector<Window> windows;
   std::vector<std::int32_t> first_window, window_shot;
-  for (std::size_t s = 0; s < shots.size(); ++s) {
-    std::vector<std::vector<Window>> of_panel(panels.size());
-    for (const Shoebox& box : shots[s].boxes) {
-      check_box(box, panels);
+  std::size_t pixels = 0;
+  for (std::size_t s = 0; s < jobs.size(); ++s) {
+    result.first_pixel.push_back(pixels);
+    const std::span<const PanelCone> own = panels.of_shot(s, *jobs[s].detector);
+    std::vector<std::vector<Window>> of_panel(panels.most);
+    for (const Shoebox& box : jobs[s].shot->boxes) {
+      check_box(box, own);
       Window window;
-      window.panel = box.panel;
+      window.panel = panels.first[s] + box.panel;
       window.box = {box.x0, box.x1, box.y0, box.y1};
-      window.first_pixel = static_cast<std::int64_t>(result.pixels);
+      window.first_pixel = static_cast<std::int64_t>(pixels);
       of_panel[std::size_t(box.panel)].push_back(window);
-      result.pixels += box.size();
+      pixels += box.size();
     }
     for (const auto& some : of_panel) {
       first_window.push_back(static_cast<std::int32_t>(windows.size()));
@@ -65,41 +101,57 @@ BoxWindows make_box_windows(const std::vector<PanelCone>& panels,
     window_shot.resize(windows.size(), static_cast<std::int32_t>(s));
   }
   first_window.push_back(static_cast<std::int32_t>(windows.size()));
-  result.set = make_window_set(panels, windows, first_window);
+  result.first_pixel.push_back(pixels);
+  result.set = make_window_set(panels.cones, windows, first_window);
+  result.set.panel_count = static_cast<std::int32_t>(panels.most);
   result.shot = to_device(window_shot);
+  result.first_panel_of_shot = panels.first;
+  result.first_panel = to_device(panels.first);
   return result;
 }
 
-std::vector<LatticeOfShot> list_lattices(std::span<const ShoeboxShot> shots) {
+std::vector<LatticeOfShot> list_lattices(const ShoeboxShot& shot, std::size_t number,
+                                         std::size_t first_reflection, std::size_t reflections) {
   std::vector<LatticeOfShot> lattices;
-  for (std::size_t s = 0; s < shots.size(); ++s)
-    for (std::size_t l = 0; l < shots[s].shot.lattices.size(); ++l) {
-      const ShotLattice& lattice = shots[s].shot.lattices[l];
-      lattices.push_back({static_cast<std::int32_t>(s), &lattice,
-                          electron_radius_squared * shots[s].shot.fluence * lattice.scale,
-                          static_cast<std::int32_t>(l)});
-    }
+  for (std::size_t l = 0; l < shot.shot.lattices.size(); ++l) {
+    const ShotLattice& lattice = shot.shot.lattices[l];
+    lattices.push_back({static_cast<std::int32_t>(number), &lattice,
+                        electron_radius_squared * shot.shot.fluence * lattice.scale,
+                        static_cast<std::int32_t>(l), static_cast<std::int32_t>(first_reflection),
+                        static_cast<std::int32_t>(reflections)});
+  }
   return lattices;
 }
 
-std::vector<DeviceParameter> list_parameters(std::span<const ShoeboxShot> shots) {
+std::vector<LatticeOfShot> list_lattices(std::span<const ShoeboxJob> jobs) {
+  std::vector<LatticeOfShot> lattices;
+  for (std::size_t s = 0; s < jobs.size(); ++s) {
+    const auto own = list_lattices(*jobs[s].shot, s, jobs[s].first_reflection, jobs[s].reflections);
+    lattices.insert(lattices.end(), own.begin(), own.end());
+  }
+  return lattices;
+}
+
+std::vector<DeviceParameter> list_parameters(std::span<const ShoeboxJob> jobs,
+                                             const std::vector<std::int32_t>& first_panel) {
   std::vector<DeviceParameter> parameters;
-  for (const ShoeboxShot& shot : shots)
-    for (const ParameterDirection& p : shot.parameters)
+  for (std::size_t s = 0; s < jobs.size(); ++s)
+    for (const ParameterDirection& p : jobs[s].shot->parameters)
       parameters.push_back({p.crystal,
                             p.lattice,
-                            p.panel,
+                            p.panel < 0 ? -1 : first_panel[s] + p.panel,
                             p.shift,
                             p.turn,
                             p.pivot,
-                            {p.wavelength_offset, p.wavelength_scale}});
+                            {p.wavelength_offset, p.wavelength_scale},
+                            p.b_factor});
   return parameters;
 }
 
-MomentKind wanted_kind(std::span<const ShoeboxShot> shots) {
+MomentKind wanted_kind(std::span<const ShoeboxJob> jobs) {
   MomentKind kind = MomentKind::Value;
-  for (const ShoeboxShot& shot : shots)
-    for (const ParameterDirection& p : shot.parameters) {
+  for (const ShoeboxJob& job : jobs)
+    for (const ParameterDirection& p : job.shot->parameters) {
       kind = std::max(kind, MomentKind::Crystal);
       if (p.shift != Vec3{} || p.turn != Vec3{}) kind = std::max(kind, MomentKind::Place);
       if (p.wavelength_offset != 0 || p.wavelength_scale != 0) kind = MomentKind::Wavelength;
@@ -131,8 +183,7 @@ Polarisation polarisation_of(const models::Beam& beam) {
 /// Everything of a model on the device, and one set of launches for some of its peaks after another.
 class ShoeboxRun {
 public:
-  ShoeboxRun(const models::Detector& detector, const models::Beam& beam,
-             std::span<const ShoeboxShot> shots, const DeviceReflections& reflections,
+  ShoeboxRun(std::span<const ShoeboxJob> jobs, const DeviceReflections& reflections,
              const ShoeboxOptions& options);
   ShoeboxImage finish();
 
@@ -146,8 +197,7 @@ private:
   BoxWindows windows_;
   MomentKind kind_;
   DeviceArray<DeviceParameter> parameters_;
-  DeviceArray<WavelengthShift> shifts_;
-  Polarisation polarisation_;
+  DeviceArray<ShotOfBoxes> shots_;
   PeakSupply supply_;
   PeakSources sources_;
   ShoeboxImage image_;
@@ -169,45 +219,53 @@ DeviceArray<double> zeros_for(std::vector<double>& of_image, std::size_t size) {
   return zeros;
 }
 
-std::vector<ShotChannels> list_channels(std::span<const ShoeboxShot> shots) {
+ShotChannels channels_of(const ShoeboxShot& shot) {
+  return make_channels(shot.shot, shot.wavelength.offset, shot.wavelength.scale);
+}
+
+std::vector<ShotChannels> list_channels(std::span<const ShoeboxJob> jobs,
+                                        const ReflectionView& list) {
   std::vector<ShotChannels> channels;
-  for (const ShoeboxShot& shot : shots) {
-    check_shot(shot, shots[0].parameters.size());
-    channels.push_back(make_channels(shot.shot, shot.wavelength.offset, shot.wavelength.scale));
+  for (const ShoeboxJob& job : jobs) {
+    check_shot(*job.shot, jobs[0].shot->parameters.size(), list);
+    channels.push_back(channels_of(*job.shot));
   }
   return channels;
 }
 
-std::vector<WavelengthShift> list_shifts(std::span<const ShoeboxShot> shots) {
-  std::vector<WavelengthShift> shifts;
-  for (const ShoeboxShot& shot : shots) shifts.push_back(shot.wavelength);
-  return shifts;
+std::vector<ShotOfBoxes> list_shots(std::span<const ShoeboxJob> jobs,
+                                    const std::vector<std::size_t>& first_pixel) {
+  std::vector<ShotOfBoxes> shots;
+  for (std::size_t s = 0; s < jobs.size(); ++s)
+    shots.push_back({jobs[s].shot->wavelength, polarisation_of(*jobs[s].beam),
+                     static_cast<std::int64_t>(first_pixel[s]),
+                     static_cast<std::int64_t>(first_pixel[s + 1] - first_pixel[s])});
+  return shots;
 }
 
-ShoeboxRun::ShoeboxRun(const models::Detector& detector, const models::Beam& beam,
-                       std::span<const ShoeboxShot> shots, const DeviceReflections& reflections,
+ShoeboxRun::ShoeboxRun(std::span<const ShoeboxJob> jobs, const DeviceReflections& reflections,
                        const ShoeboxOptions& options)
     : options_(options)
-    , parameter_count_(shots[0].parameters.size())
-    , windows_(make_box_windows(make_panel_cones(detector, 1), shots))
-    , kind_(wanted_kind(shots))
-    , parameters_(to_device(list_parameters(shots)))
-    , shifts_(to_device(list_shifts(shots)))
-    , polarisation_(polarisation_of(beam))
-    , supply_(list_lattices(shots), list_channels(shots), reflections.state(),
-              -2 * std::log(options.tail))
+    , parameter_count_(jobs[0].shot->parameters.size())
+    , windows_(make_box_windows(jobs))
+    , kind_(wanted_kind(jobs))
+    , parameters_(to_device(list_parameters(jobs, windows_.first_panel_of_shot)))
+    , shots_(to_device(list_shots(jobs, windows_.first_pixel)))
+    , supply_(list_lattices(jobs), list_channels(jobs, reflections.state().list),
+              reflections.state(), -2 * std::log(options.tail))
     , sources_(supply_.sources())
-    , photons_(zeros_for(image_.photons, windows_.pixels))
-    , derivatives_(zeros_for(image_.derivatives, windows_.pixels * parameter_count_)) {
+    , photons_(zeros_for(image_.photons, windows_.first_pixel.back()))
+    , derivatives_(zeros_for(image_.derivatives, windows_.first_pixel.back() * parameter_count_)) {
   set_windows(windows_.set, sources_);
+  sources_.first_panel = windows_.first_panel.data();
   sources_.tail = options.tail;
   sources_.floor = 0;
+  image_.first_pixel = windows_.first_pixel;
 }
 
 ShoeboxImage ShoeboxRun::finish() {
-  const std::int64_t some = jobs_per_launch(parameter_count_);
-  for (std::int64_t begin = 0; begin < supply_.jobs(); begin += some)
-    model_peaks(begin, std::min(supply_.jobs(), begin + some));
+  for (const auto& [begin, end] : supply_.launches(jobs_per_launch(parameter_count_)))
+    model_peaks(begin, end);
   if constexpr (on_host) {
     Kokkos::fence();
   } else {
@@ -239,13 +297,11 @@ ShoeboxInput ShoeboxRun::input() const {
   ShoeboxInput in;
   in.lit = make_lit_input(sources_, spots_, tiles_);
   in.window_shot = windows_.shot.data();
-  in.shifts = shifts_.data();
-  in.polarisation = polarisation_;
+  in.shots = shots_.data();
   in.oversample = options_.oversample;
   in.parameters = parameters_.data();
   in.directions = directions_.data();
   in.parameter_count = static_cast<std::int32_t>(parameter_count_);
-  in.pixels = static_cast<std::int64_t>(windows_.pixels);
   if (options_.contributions) in.first_contribution = first_contribution_.data();
   return in;
 }
@@ -276,9 +332,10 @@ WindowSet whole_panels(const std::vector<PanelCone>& panels) {
 
 std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const ShoeboxShot& shot,
                                    const DeviceReflections& reflections, double tail) {
-  const std::span<const ShoeboxShot> shots(&shot, 1);
-  const PeakSupply supply(list_lattices(shots), list_channels(shots), reflections.state(),
-                          -2 * std::log(tail));
+  const ReflectionView& list = reflections.state().list;
+  check_shot(shot, shot.parameters.size(), list);
+  const PeakSupply supply(list_lattices(shot, 0, 0, static_cast<std::size_t>(list.count)),
+                          {channels_of(shot)}, reflections.state(), -2 * std::log(tail));
   const WindowSet panels = whole_panels(make_panel_cones(detector, 1));
   PeakSources sources = supply.sources();
   set_windows(panels, sources);
@@ -298,21 +355,33 @@ std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const Shoeb
   return boxes;
 }
 
-ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
-                             std::span<const ShoeboxShot> shots,
-                             const DeviceReflections& reflections, const ShoeboxOptions& options) {
+ShoeboxView ShoeboxImage::of_shot(std::size_t shot) const {
+  const std::size_t first = first_pixel[shot], count = first_pixel[shot + 1] - first;
+  const std::size_t parameters = photons.empty() ? 0 : derivatives.size() / photons.size();
+  return {std::span(photons).subspan(first, count),
+          std::span(derivatives).subspan(parameters * first, parameters * count)};
+}
+
+ShoeboxImage model_shoeboxes(std::span<const ShoeboxJob> jobs, const DeviceReflections& reflections,
+                             const ShoeboxOptions& options) {
   core::require(options.oversample >= 1 && options.tail > 0 && options.tail < 1,
                 "senseless options of shoeboxes (oversample {}, tail {})", options.oversample,
                 options.tail);
-  if (shots.empty()) return {};
-  return ShoeboxRun(detector, beam, shots, reflections, options).finish();
+  const auto count = static_cast<std::size_t>(reflections.state().list.count);
+  for (const ShoeboxJob& job : jobs)
+    core::require(job.first_reflection <= count && job.reflections <= count - job.first_reflection,
+                  "a shot of reflections {} to {} in a list of {}", job.first_reflection,
+                  job.first_reflection + job.reflections, count);
+  if (jobs.empty()) return {};
+  return ShoeboxRun(jobs, reflections, options).finish();
 }
 
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              const ShoeboxShot& shot, const DeviceReflections& reflections,
                              const ShoeboxOptions& options) {
-  return model_shoeboxes(detector, beam, std::span<const ShoeboxShot>(&shot, 1), reflections,
-                         options);
+  const ShoeboxJob job{&detector, &beam, &shot, 0,
+                       static_cast<std::size_t>(reflections.state().list.count)};
+  return model_shoeboxes(std::span<const ShoeboxJob>(&job, 1), reflections, options);
 }
 
 } // namespace kilobragg::diffraction

@@ -101,7 +101,7 @@ WeighedLight weigh(const ShotModel& shot, const ShotPixels& pixels, const Factor
   ShotTarget target(space, pixels, table, near, params.target);
   WeighedLight light;
   light.image = target.model(x);
-  light.parameters = target.information(x, light.image);
+  light.parameters = target.information(x, light.image.of_shot(0));
   light.layers = {light.image.photons};
   if (table.layers() > 1) light.layers = target.layers(x);
   for (const ReflectionBox& box : pixels.boxes)

@@ -81,12 +81,12 @@ void add_parts(const ShotModel& shot, std::size_t lattice, const models::Detecto
 /// up.
 std::vector<Part> list_parts(const ShotModel& shot, const Windows& windows,
                              const ShotReflections& near, const StreamParams& params) {
-  const models::Detector detector = moved_detector(shot);
+  const auto detector = moved_detector(shot);
   std::vector<Part> parts;
   for (std::size_t layer = 0; layer < near.layers(); ++layer) {
     const diffraction::DeviceReflections ones(with_ones(near, layer, shot.b_factor));
     for (std::size_t l = 0; l < shot.lattices.size(); ++l)
-      add_parts(shot, l, detector, windows, near, layer, ones, params, parts);
+      add_parts(shot, l, *detector, windows, near, layer, ones, params, parts);
   }
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
     return std::tie(a.pixel, a.unknown, a.lattice) < std::tie(b.pixel, b.unknown, b.lattice);

@@ -50,7 +50,6 @@ ParameterSpace::ParameterSpace(ShotModel start, const ParameterRules& rules)
   add(Kind::Distance, 0, 0, rules.distance, start_.distance);
   add(Kind::WavelengthOffset, 0, 0, rules.wavelength_offset, start_.wavelength.offset);
   add(Kind::WavelengthScale, 0, 0, rules.wavelength_scale, start_.wavelength.scale);
-  if (!rules.b_factor.fixed) b_factor_ = static_cast<int>(parameters_.size());
   add(Kind::BFactor, 0, 0, rules.b_factor, start_.b_factor);
 }
 
@@ -241,6 +240,7 @@ ParameterDirection ParameterSpace::direction(const Parameter& p, double slope,
     d.wavelength_scale = slope;
     break;
   case Kind::BFactor:
+    d.b_factor = slope;
     break;
   }
   return d;
@@ -252,12 +252,6 @@ std::vector<ParameterDirection> ParameterSpace::directions(std::span<const doubl
   for (std::size_t i = 0; i < size(); ++i)
     result.push_back(direction(parameters_[i], slope(i, x[i]), x, now));
   return result;
-}
-
-double ParameterSpace::b_factor_slope(std::span<const double> x) const {
-  if (b_factor_ < 0) return 0;
-  const auto i = static_cast<std::size_t>(b_factor_);
-  return slope(i, x[i]);
 }
 
 double ParameterSpace::restrain(std::span<const double> x, std::span<double> gradient,

@@ -1,48 +1,19 @@
-// Stage 1: starting scale, whitened L-BFGS, outlying pixels, states of shots that fail.
+// Stage 1: starting scale, descents, outlying pixels, states of shots that fail, many shots in step.
 #include "kilobragg/pixelrefinement/refine_shot.hpp"
 
+#include "descent.hpp"
+
 #include "kilobragg/core/numbers.hpp"
-#include "kilobragg/pixelrefinement/lbfgs.hpp"
 #include "kilobragg/pixelrefinement/shot_image.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <deque>
 #include <numeric>
+#include <optional>
 
 namespace kilobragg::pixelrefinement {
 namespace {
-
-/// Lower triangular L with L L^T = M + ridge, row-major; empty if M is not positive definite.
-std::vector<double> cholesky(std::vector<double> m, std::size_t n) {
-  constexpr double smallest =
-      1e-12; // of a diagonal element: beyond it a parameter is not determined
-  for (std::size_t j = 0; j < n; ++j) {
-    const double whole = m[j * n + j];
-    for (std::size_t k = 0; k < j; ++k) m[j * n + j] -= m[j * n + k] * m[j * n + k];
-    if (!(m[j * n + j] > smallest * whole) || !(whole > 0)) return {};
-    const double pivot = m[j * n + j] = std::sqrt(m[j * n + j]);
-    for (std::size_t i = j + 1; i < n; ++i) {
-      for (std::size_t k = 0; k < j; ++k) m[i * n + j] -= m[i * n + k] * m[j * n + k];
-      m[i * n + j] /= pivot;
-    }
-  }
-  return m;
-}
-
-/// Solves L y = b (forward) or L^T y = b (backward) in place.
-void solve_forward(const std::vector<double>& l, std::size_t n, std::span<double> b) {
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t k = 0; k < i; ++k) b[i] -= l[i * n + k] * b[k];
-    b[i] /= l[i * n + i];
-  }
-}
-void solve_backward(const std::vector<double>& l, std::size_t n, std::span<double> b) {
-  for (std::size_t i = n; i-- > 0;) {
-    for (std::size_t k = i + 1; k < n; ++k) b[i] -= l[k * n + i] * b[k];
-    b[i] /= l[i * n + i];
-  }
-}
 
 double squared_length(const std::vector<double>& v) {
   return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
@@ -54,12 +25,8 @@ void for_each_z(const ShotPixels& pixels, const std::vector<double>& bragg, cons
   for (std::size_t b = 0; b < pixels.boxes.size(); ++b) {
     const ReflectionBox& box = pixels.boxes[b];
     if (box.state != BoxState::Used) continue;
-    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
-      if (pixels.used[i] == 0) continue;
-      const double m = double(pixels.background[i]) + bragg[i],
-                   noise = double(pixels.readout_of(i));
-      visit(b, i, (double(pixels.value[i]) - m) / std::sqrt(m + noise * noise));
-    }
+    for (std::size_t i = box.first; i < box.first + box.box.size(); ++i)
+      if (pixels.used[i] != 0) visit(b, i, pixels.z(i, bragg[i]));
   }
 }
 
@@ -78,11 +45,11 @@ bool all_finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-/// The same without the worst thousandth, which a few bad pixels may be: a wrong model is wrong in more.
+/// Root mean square without the worst thousandth, which a few bad pixels may be: a wrong model is wrong in more.
 double typical_deviation(std::vector<double> z2) {
   const auto kept = static_cast<std::ptrdiff_t>(z2.size() - (z2.size() + 999) / 1000);
   std::nth_element(z2.begin(), z2.begin() + kept, z2.end());
-  z2.resize(static_cast<std::size_t>(kept));
+  z2.erase(z2.begin() + kept, z2.end());
   return root_mean(z2);
 }
 
@@ -128,88 +95,11 @@ std::size_t boxes_in_use(const ShotPixels& pixels) {
                     [](const ReflectionBox& b) { return b.state == BoxState::Used; }));
 }
 
-/// One minimisation; x holds the best point at the end.
-struct Descent {
-  ShotState state = ShotState::Refined;
-  std::vector<double> x;
-  double f = 0;
-  int evaluations = 0;
-};
-
-/// y = L^T (x - x0): the information in y is the unit matrix, and df/dy = L^-1 df/dx.
-std::vector<double> unwhitened(const std::vector<double>& l, const std::vector<double>& x0,
-                               std::vector<double> y) {
-  solve_backward(l, x0.size(), y);
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] += x0[i];
-  return y;
-}
-
-/// From `descent.x` on, in the metric there.
-void descend(ShotTarget& target, const Stage1Params& params, Descent& descent) {
-  const std::vector<double> x0 = descent.x;
-  const std::size_t n = x0.size();
-  std::vector<double> metric = target.information(x0);
-  if (descent.evaluations == 0 && cholesky(metric, n).empty()) {
-    descent.state = ShotState::Singular;
-    return;
-  }
-  // A parameter at its limit has next to no information left: its x is not to leap by more than about
-  // 0.3, a tenth of the way between the limits.
-  constexpr double least_information = 10;
-  for (std::size_t i = 0; i < n; ++i) metric[i * n + i] += least_information;
-  const std::vector<double> l = cholesky(metric, n);
-  if (l.empty()) {
-    descent.state = ShotState::NotFinite;
-    return;
-  }
-  constexpr int most_in_a_metric = 15;
-  const int last = std::min(params.max_evaluations, descent.evaluations + most_in_a_metric);
-  LbfgsParams lbfgs;
-  lbfgs.gradient_tolerance = 0;
-  lbfgs.max_iterations = params.max_evaluations;
-  LbfgsState state = start_lbfgs(std::vector<double>(n, 0.0), std::vector<double>(n, 1.0));
-  // |g|^2 / 2 is what a quadratic of unit curvature could still gain.
-  const auto converged = [&] { return squared_length(state.g) < 2 * params.tolerance; };
-  std::vector<double> gradient(n);
-  while (state.status == LbfgsStatus::Evaluate && descent.evaluations < last) {
-    double f = target.evaluate(unwhitened(l, x0, state.point), gradient);
-    ++descent.evaluations;
-    if (!all_finite(gradient)) f = std::numeric_limits<double>::quiet_NaN();
-    if (state.evaluations == 0 && !std::isfinite(f)) {
-      descent.state = ShotState::NotFinite;
-      return;
-    }
-    solve_forward(l, n, gradient);
-    advance_lbfgs(state, f, gradient, lbfgs);
-    if (converged()) break;
-  }
-  descent.x = unwhitened(l, x0, state.x);
-  descent.f = state.f;
-  const bool done =
-      converged() || state.status == LbfgsStatus::Converged || state.status == LbfgsStatus::Stalled;
-  descent.state = done ? ShotState::Refined : ShotState::Limit;
-}
-
-/// Descends in the metric of where it has got to, again and again, as that of a poor model misleads, and
-/// once more after it converged.
-void descend_anew(ShotTarget& target, const Stage1Params& params, Descent& descent) {
-  descend(target, params, descent);
-  bool confirmed = descent.evaluations <= 1;
-  while (
-      descent.evaluations < params.max_evaluations &&
-      (descent.state == ShotState::Limit || (descent.state == ShotState::Refined && !confirmed))) {
-    confirmed = descent.state == ShotState::Refined;
-    Descent next = descent;
-    descend(target, params, next);
-    if (next.state != ShotState::Refined && next.state != ShotState::Limit) return;
-    descent = next;
-  }
-}
-
-std::vector<RefinedParameter> list_parameters(ShotTarget& target, const ParameterSpace& space,
-                                              const std::vector<double>& x) {
+std::vector<RefinedParameter> list_parameters(const ParameterSpace& space,
+                                              const std::vector<double>& x,
+                                              const std::vector<double>& information) {
   const std::size_t n = space.size();
-  const std::vector<double> l = cholesky(target.information(x), n);
+  const std::vector<double> l = cholesky(information, n);
   std::vector<RefinedParameter> list;
   for (std::size_t i = 0; i < n; ++i) {
     RefinedParameter p{space.name(i), space.value(i, x[i]), 0};
@@ -223,6 +113,143 @@ std::vector<RefinedParameter> list_parameters(ShotTarget& target, const Paramete
   }
   return list;
 }
+
+/// The refinement of one shot, which asks for light and takes it, so that many can share launches.
+class ShotRefinement {
+public:
+  ShotRefinement(const ShotToRefine& of, const FactorTable& table, const FactorSphere& sphere,
+                 const Stage1Params& params)
+      : shot_(*of.shot)
+      , pixels_(*of.pixels)
+      , table_(table)
+      , params_(params)
+      , space_(shot_, params.rules)
+      , near_(reflections_near(shot_, sphere, params.slack))
+      , x_(space_.start()) {
+    result_.boxes = boxes_in_use(pixels_);
+    if (result_.boxes < static_cast<std::size_t>(params.min_boxes))
+      end_as(ShotState::NoPixels);
+    else
+      take_pixels();
+  }
+
+  bool finished() const { return step_ == Step::Finished; }
+  LightRequest request() const { return target_->request(x_); }
+  const Stage1Result& result() const { return result_; }
+  /// Goes on as far as light at this point leads: often the next step begins where the last one ended.
+  void take(const diffraction::ShoeboxView& light) {
+    const std::vector<double> lit = x_;
+    while (!finished() && x_ == lit) advance(light);
+  }
+
+private:
+  enum class Step { LookAtStart, Descend, LookAtFit, DescendAgain, Conclude, Finished };
+
+  void advance(const diffraction::ShoeboxView& light) {
+    switch (step_) {
+    case Step::LookAtStart:
+      return look_at_start(light);
+    case Step::Descend:
+      return descend(light);
+    case Step::LookAtFit:
+      return look_at_fit(light);
+    case Step::DescendAgain:
+      return descend_again(light);
+    case Step::Conclude:
+      return conclude(light);
+    case Step::Finished:
+      return;
+    }
+  }
+
+  void look_at_start(const diffraction::ShoeboxView& light) {
+    const std::vector<double> known = target_->image_as_known(light).bragg;
+    if (!all_finite(known) || !all_finite(squares(pixels_, known)))
+      return end_as(ShotState::NotFinite);
+    result_.outliers = drop_impossible(pixels_, known, 2 * params_.outlier_z);
+    take_pixels();
+    descent_.emplace(*target_, params_, x_, 0);
+    step_ = Step::Descend;
+  }
+
+  void descend(const diffraction::ShoeboxView& light) {
+    if (!follow_descent(light)) return;
+    if (!ended_well()) return end_as(descent_->state());
+    step_ = Step::LookAtFit;
+  }
+
+  void look_at_fit(const diffraction::ShoeboxView& light) {
+    const std::vector<double> bragg = target_->image(light).bragg, z2 = squares(pixels_, bragg);
+    result_.sigma_z = root_mean(z2);
+    result_.pixels = z2.size();
+    if (!std::isfinite(result_.sigma_z)) return end_as(ShotState::NotFinite);
+    // A model that explains less than its parameters would by chance explains nothing.
+    const bool dark = target_->dark() - result_.f < double(space_.size());
+    if (dark || typical_deviation(z2) > params_.max_sigma_z) return end_as(ShotState::BadFit);
+    const std::size_t dropped = drop_outliers(pixels_, bragg, params_.outlier_z);
+    result_.outliers += dropped;
+    step_ = Step::Conclude;
+    if (dropped == 0) return;
+    take_pixels();
+    if (result_.evaluations >= params_.max_evaluations) return;
+    descent_.emplace(*target_, params_, x_, result_.evaluations);
+    step_ = Step::DescendAgain;
+  }
+
+  void descend_again(const diffraction::ShoeboxView& light) {
+    if (follow_descent(light)) step_ = Step::Conclude;
+  }
+
+  void conclude(const diffraction::ShoeboxView& light) {
+    const std::vector<double> z2 = squares(pixels_, target_->image(light).bragg);
+    result_.sigma_z = root_mean(z2);
+    result_.pixels = z2.size();
+    result_.sigma_z_known = root_mean(squares(pixels_, target_->image_as_known(light).bragg));
+    result_.parameters = list_parameters(space_, x_, target_->information(x_, light));
+    shot_ = space_.model(x_);
+    end_as(state_);
+  }
+
+  /// Pixels count as they are marked now.
+  void take_pixels() { target_.emplace(space_, pixels_, table_, near_, params_.target); }
+
+  bool ended_well() const {
+    return descent_->state() == ShotState::Refined || descent_->state() == ShotState::Limit;
+  }
+
+  /// True once the descent has ended; x is then where it led, or where it began if it failed.
+  bool follow_descent(const diffraction::ShoeboxView& light) {
+    descent_->take(light);
+    x_ = descent_->point();
+    if (!descent_->finished()) return false;
+    if (ended_well()) {
+      best_ = descent_->x();
+      state_ = descent_->state();
+      result_.f = descent_->f();
+      result_.evaluations = descent_->evaluations();
+    }
+    x_ = best_;
+    return true;
+  }
+
+  void end_as(ShotState state) {
+    shot_.state = state;
+    step_ = Step::Finished;
+  }
+
+  ShotModel& shot_;
+  ShotPixels& pixels_;
+  const FactorTable& table_;
+  const Stage1Params& params_;
+  ParameterSpace space_;
+  ShotReflections near_;
+  std::optional<ShotTarget> target_;
+  std::optional<Descent> descent_;
+  Step step_ = Step::LookAtStart;
+  ShotState state_ = ShotState::Fresh;
+  std::vector<double> x_, best_; ///< where light is wanted; where the last descent ended well
+  Stage1Result result_;
+};
 
 } // namespace
 
@@ -243,58 +270,33 @@ double set_first_scale(ShotModel& shot, const ShotPixels& pixels, const FactorTa
   return seen / modelled;
 }
 
+std::vector<Stage1Result> refine_shots(std::span<const ShotToRefine> shots,
+                                       const FactorTable& table, const FactorSphere& sphere,
+                                       const Stage1Params& params) {
+  std::deque<ShotRefinement> refinements;
+  for (const ShotToRefine& of : shots) refinements.emplace_back(of, table, sphere, params);
+  const diffraction::ShoeboxOptions options = options_of(params.target);
+  for (;;) {
+    std::vector<ShotRefinement*> waiting;
+    std::vector<LightRequest> requests;
+    for (ShotRefinement& refinement : refinements) {
+      if (refinement.finished()) continue;
+      waiting.push_back(&refinement);
+      requests.push_back(refinement.request());
+    }
+    if (waiting.empty()) break;
+    const ShotLight light = model_light(requests, options);
+    for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i]->take(light.of_request[i]);
+  }
+  std::vector<Stage1Result> results;
+  for (const ShotRefinement& refinement : refinements) results.push_back(refinement.result());
+  return results;
+}
+
 Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable& table,
                          const FactorSphere& sphere, const Stage1Params& params) {
-  Stage1Result result;
-  result.boxes = boxes_in_use(pixels);
-  const auto end_as = [&](ShotState state) {
-    shot.state = state;
-    return result;
-  };
-  if (result.boxes < static_cast<std::size_t>(params.min_boxes)) return end_as(ShotState::NoPixels);
-  const ParameterSpace space(shot, params.rules);
-  const ShotReflections near = reflections_near(shot, sphere, params.slack);
-  ShotTargetParams exact = params.target;
-  exact.free_intensities = false;
-  const auto known_light = [&](const std::vector<double>& x) {
-    return ShotTarget(space, pixels, table, near, exact).image(x).bragg;
-  };
-  const std::vector<double> first = known_light(space.start());
-  if (!all_finite(first) || !all_finite(squares(pixels, first)))
-    return end_as(ShotState::NotFinite);
-  result.outliers = drop_impossible(pixels, first, 2 * params.outlier_z);
-  Descent descent;
-  descent.x = space.start();
-  ShotTarget target(space, pixels, table, near, params.target);
-  descend_anew(target, params, descent);
-  result.evaluations = descent.evaluations;
-  result.f = descent.f;
-  if (descent.state != ShotState::Refined && descent.state != ShotState::Limit)
-    return end_as(descent.state);
-  const std::vector<double> bragg = target.image(descent.x).bragg, z2 = squares(pixels, bragg);
-  result.sigma_z = root_mean(z2);
-  result.pixels = z2.size();
-  if (!std::isfinite(result.sigma_z)) return end_as(ShotState::NotFinite);
-  // A model that explains less than its parameters would by chance explains nothing.
-  const bool dark = target.dark() - descent.f < double(space.size());
-  if (dark || typical_deviation(z2) > params.max_sigma_z) return end_as(ShotState::BadFit);
-  const std::size_t dropped = drop_outliers(pixels, bragg, params.outlier_z);
-  result.outliers += dropped;
-  ShotTarget last(space, pixels, table, near, params.target);
-  if (dropped > 0 && descent.evaluations < params.max_evaluations) {
-    Descent again = descent;
-    descend_anew(last, params, again);
-    if (again.state == ShotState::Refined || again.state == ShotState::Limit) descent = again;
-  }
-  const std::vector<double> final_z2 = squares(pixels, last.image(descent.x).bragg);
-  result.f = descent.f;
-  result.evaluations = descent.evaluations;
-  result.sigma_z = root_mean(final_z2);
-  result.pixels = final_z2.size();
-  result.sigma_z_known = root_mean(squares(pixels, known_light(descent.x)));
-  result.parameters = list_parameters(last, space, descent.x);
-  shot = space.model(descent.x);
-  return end_as(descent.state);
+  const ShotToRefine one{&shot, &pixels};
+  return refine_shots(std::span(&one, 1), table, sphere, params)[0];
 }
 
 } // namespace kilobragg::pixelrefinement

@@ -25,11 +25,11 @@ const char* word_of(ShotState state) {
   return "unknown";
 }
 
-models::Detector moved_detector(const ShotModel& shot) {
-  models::Detector detector = *shot.detector;
-  if (shot.distance == 0) return detector;
+std::shared_ptr<const models::Detector> moved_detector(const ShotModel& shot) {
+  if (shot.distance == 0) return shot.detector;
+  auto detector = std::make_shared<models::Detector>(*shot.detector);
   const Vec3 shift = -shot.distance * unit(shot.beam.direction);
-  for (models::Panel& panel : detector.panels) panel.frame.origin += shift;
+  for (models::Panel& panel : detector->panels) panel.frame.origin += shift;
   return detector;
 }
 

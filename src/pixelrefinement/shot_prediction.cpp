@@ -145,9 +145,9 @@ std::vector<PredictedSpot> predict_shot(const ShotModel& shot, const FactorSpher
   std::vector<PredictedSpot> spots;
   if (near.size() == 0) return spots;
   const diffraction::DeviceReflections reflections(with_values(near, f_squared, shot.b_factor));
-  const models::Detector detector = moved_detector(shot);
+  const auto detector = moved_detector(shot);
   for (int l = 0; l < static_cast<int>(shot.lattices.size()); ++l)
-    add_spots(shot, l, near, reflections, detector, params, spots);
+    add_spots(shot, l, near, reflections, *detector, params, spots);
   std::sort(spots.begin(), spots.end(), [](const PredictedSpot& a, const PredictedSpot& b) {
     return std::pair(a.lattice, a.hkl) < std::pair(b.lattice, b.hkl);
   });

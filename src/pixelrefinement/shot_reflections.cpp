@@ -71,6 +71,7 @@ diffraction::ReflectionSphere weakened(const ShotReflections& reflections, doubl
   diffraction::ReflectionSphere sphere;
   sphere.hkl = reflections.hkl;
   sphere.energies = reflections.energies;
+  sphere.inv_d2 = reflections.inv_d2;
   sphere.f_squared.reserve(reflections.layers() * reflections.size());
   for (std::size_t layer = 0; layer < reflections.layers(); ++layer)
     for (std::size_t i = 0; i < reflections.size(); ++i) {

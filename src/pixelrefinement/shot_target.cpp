@@ -27,6 +27,10 @@ double dot_of(std::span<const double> a, std::span<const double> b) {
 
 } // namespace
 
+diffraction::ShoeboxOptions options_of(const ShotTargetParams& params) {
+  return {.oversample = params.oversample, .tail = params.tail, .contributions = false};
+}
+
 ShotTarget::ShotTarget(const ParameterSpace& space, const ShotPixels& pixels,
                        const FactorTable& table, const ShotReflections& reflections,
                        const ShotTargetParams& params)
@@ -94,52 +98,44 @@ PixelFit ShotTarget::slope(const Pixel& p, double m) const {
   return slope_poisson(p.value, m);
 }
 
-diffraction::ShoeboxImage
-ShotTarget::light(const ShotModel& now, const diffraction::ReflectionSphere& sphere,
-                  std::vector<diffraction::ParameterDirection> parameters) const {
-  if (windows_.empty()) return {};
-  diffraction::ShoeboxShot shot;
-  shot.shot.beam = now.beam;
-  shot.shot.lattices = now.lattices;
-  shot.boxes = windows_;
-  shot.wavelength = now.wavelength;
-  shot.parameters = std::move(parameters);
-  return diffraction::model_shoeboxes(
-      moved_detector(now), now.beam, shot, diffraction::DeviceReflections(sphere),
-      {.oversample = params_.oversample, .tail = params_.tail, .contributions = false});
+LightRequest ShotTarget::request(std::span<const double> x) const {
+  const ShotModel now = space_.model(x);
+  LightRequest request;
+  request.detector = moved_detector(now);
+  request.shot.shot.beam = now.beam;
+  request.shot.shot.lattices = now.lattices;
+  request.shot.boxes = windows_;
+  request.shot.wavelength = now.wavelength;
+  request.shot.parameters = space_.directions(x);
+  request.sphere = with_factors(reflections_, table_, now.b_factor);
+  return request;
 }
 
 diffraction::ShoeboxImage ShotTarget::model(std::span<const double> x) const {
-  const ShotModel now = space_.model(x);
-  diffraction::ReflectionSphere sphere = with_factors(reflections_, table_, now.b_factor);
-  diffraction::ShoeboxImage image = light(now, sphere, space_.directions(x));
-  if (space_.b_factor() < 0 || windows_.empty()) return image;
-  // B weakens each reflection by its own resolution: |F|^2 / (2 d^2) in place of |F|^2.
-  for (std::size_t i = 0; i < sphere.f_squared.size(); ++i)
-    sphere.f_squared[i] *= 0.5 * double(reflections_.inv_d2[i % sphere.size()]);
-  const auto weakened = light(now, sphere, {});
-  const double slope = space_.b_factor_slope(x);
-  double* row =
-      image.derivatives.data() + static_cast<std::size_t>(space_.b_factor()) * image.photons.size();
-  for (std::size_t i = 0; i < image.photons.size(); ++i) row[i] = -slope * weakened.photons[i];
-  return image;
+  const LightRequest asked = request(x);
+  ShotLight light = model_light(std::span(&asked, 1), options_of(params_));
+  if (light.images.empty()) return diffraction::ShoeboxImage{{}, {}, {0, 0}, {}};
+  return std::move(light.images[0]);
 }
 
 std::vector<std::vector<double>> ShotTarget::layers(std::span<const double> x) const {
-  const ShotModel now = space_.model(x);
-  const diffraction::ReflectionSphere all = with_factors(reflections_, table_, now.b_factor);
+  LightRequest asked = request(x);
+  asked.shot.parameters.clear();
+  const std::vector<double> all = asked.sphere.f_squared;
+  const std::size_t size = asked.sphere.size();
   std::vector<std::vector<double>> images;
   for (std::size_t layer = 0; layer < reflections_.layers(); ++layer) {
-    diffraction::ReflectionSphere sphere = all;
-    for (std::size_t i = 0; i < sphere.f_squared.size(); ++i)
-      if (i / all.size() != layer) sphere.f_squared[i] = 0;
-    images.push_back(light(now, sphere, {}).photons);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      asked.sphere.f_squared[i] = i / size == layer ? all[i] : 0;
+    const ShotLight light = model_light(std::span(&asked, 1), options_of(params_));
+    const std::span<const double> photons = light.of_request[0].photons;
+    images.emplace_back(photons.begin(), photons.end());
   }
   return images;
 }
 
 std::vector<ShotTarget::LitPixel> ShotTarget::lit_pixels(const Box& box,
-                                                         const std::vector<double>& photons) const {
+                                                         std::span<const double> photons) const {
   std::vector<LitPixel> lit;
   lit.reserve(box.last - box.first);
   for (std::size_t i = box.first; i < box.last; ++i)
@@ -174,8 +170,12 @@ double ShotTarget::fit_scale(std::size_t k, std::span<const LitPixel> lit) {
 }
 
 double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradient) {
-  const diffraction::ShoeboxImage image = model(x);
-  const std::size_t n = space_.size(), stride = image.photons.size();
+  return evaluate(x, model(x).of_shot(0), gradient);
+}
+
+double ShotTarget::evaluate(std::span<const double> x, const diffraction::ShoeboxView& light,
+                            std::span<double> gradient) {
+  const std::size_t n = space_.size(), stride = light.photons.size();
   std::fill(gradient.begin(), gradient.end(), 0.0);
   std::vector<double> unused(n), slopes;
   std::vector<std::size_t> modelled;
@@ -183,7 +183,7 @@ double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradien
   modelled.reserve(counted_.size());
   double f = space_.restrain(x, gradient, unused) + dark();
   for (std::size_t k = 0; k < boxes_.size(); ++k) {
-    const std::vector<LitPixel> lit = lit_pixels(boxes_[k], image.photons);
+    const std::vector<LitPixel> lit = lit_pixels(boxes_[k], light.photons);
     const double t = fit_scale(k, lit), factor = std::exp(t);
     f += 0.5 * boxes_[k].prior * t * t;
     for (const LitPixel& l : lit) {
@@ -194,7 +194,7 @@ double ShotTarget::evaluate(std::span<const double> x, std::span<double> gradien
     }
   }
   for (std::size_t q = 0; q < n; ++q)
-    gradient[q] += gather_product(slopes, modelled, image.derivatives.data() + q * stride);
+    gradient[q] += gather_product(slopes, modelled, light.derivatives.data() + q * stride);
   return f;
 }
 
@@ -205,33 +205,33 @@ double ShotTarget::dark() const {
 }
 
 std::vector<double> ShotTarget::information(std::span<const double> x) {
-  return information(x, model(x));
+  return information(x, model(x).of_shot(0));
 }
 
 std::vector<double> ShotTarget::information(std::span<const double> x,
-                                            const diffraction::ShoeboxImage& image) {
-  const std::size_t n = space_.size(), stride = image.photons.size();
+                                            const diffraction::ShoeboxView& light) {
+  const std::size_t n = space_.size(), stride = light.photons.size();
   std::vector<double> m(n * n), restraint(n), unused(n), with_k(n);
   space_.restrain(x, unused, restraint);
   for (std::size_t q = 0; q < n; ++q) m[q * n + q] = restraint[q];
   std::vector<std::vector<double>> d(n); // derivatives over the standard deviation of the score
-  std::vector<double> light;             // the same of k
+  std::vector<double> of_k;              // the same of k
   for (std::size_t b = 0; b < boxes_.size(); ++b) {
-    const std::vector<LitPixel> lit = lit_pixels(boxes_[b], image.photons);
+    const std::vector<LitPixel> lit = lit_pixels(boxes_[b], light.photons);
     const double factor = std::exp(fit_scale(b, lit));
-    light.clear();
+    of_k.clear();
     for (auto& row : d) row.clear();
     for (const LitPixel& l : lit) {
       const double bragg = factor * l.bragg;
       const double root = std::sqrt(slope(*l.pixel, l.pixel->background + bragg).information);
-      light.push_back(root * bragg);
+      of_k.push_back(root * bragg);
       for (std::size_t q = 0; q < n; ++q)
-        d[q].push_back(root * factor * image.derivatives[q * stride + l.pixel->modelled]);
+        d[q].push_back(root * factor * light.derivatives[q * stride + l.pixel->modelled]);
     }
-    const double k_k = boxes_[b].prior + dot_of(light, light);
+    const double k_k = boxes_[b].prior + dot_of(of_k, of_k);
     const bool free = boxes_[b].prior != 0;
     for (std::size_t q = 0; q < n; ++q) {
-      with_k[q] = dot_of(light, d[q]);
+      with_k[q] = dot_of(of_k, d[q]);
       for (std::size_t r = 0; r <= q; ++r)
         m[q * n + r] += dot_of(d[q], d[r]) - (free ? with_k[q] * with_k[r] / k_k : 0);
     }
@@ -241,21 +241,34 @@ std::vector<double> ShotTarget::information(std::span<const double> x,
   return m;
 }
 
-ShotImage ShotTarget::image(std::span<const double> x) {
-  const ShotModel now = space_.model(x);
-  const diffraction::ShoeboxImage of_windows =
-      light(now, with_factors(reflections_, table_, now.b_factor), {});
+template <typename Scale>
+ShotImage ShotTarget::draw(const diffraction::ShoeboxView& light, const Scale& scale) const {
   ShotImage result;
   result.bragg.assign(pixels_.size(), 0);
   result.box_scale.assign(pixels_.boxes.size(), 0);
   for (std::size_t k = 0; k < boxes_.size(); ++k) {
-    const double t = fit_scale(k, lit_pixels(boxes_[k], of_windows.photons)), factor = std::exp(t);
+    const double t = scale(k), factor = std::exp(t);
     const ReflectionBox& box = pixels_.boxes[boxes_[k].number];
     result.box_scale[boxes_[k].number] = t;
     for (std::size_t i = 0; i < box.box.size(); ++i)
-      result.bragg[box.first + i] = factor * of_windows.photons[first_of_window_[k] + i];
+      result.bragg[box.first + i] = factor * light.photons[first_of_window_[k] + i];
   }
   return result;
+}
+
+ShotImage ShotTarget::image(const diffraction::ShoeboxView& light) {
+  return draw(light,
+              [&](std::size_t k) { return fit_scale(k, lit_pixels(boxes_[k], light.photons)); });
+}
+
+ShotImage ShotTarget::image(std::span<const double> x) {
+  LightRequest asked = request(x);
+  asked.shot.parameters.clear();
+  return image(model_light(std::span(&asked, 1), options_of(params_)).of_request[0]);
+}
+
+ShotImage ShotTarget::image_as_known(const diffraction::ShoeboxView& light) const {
+  return draw(light, [](std::size_t) { return 0.0; });
 }
 
 } // namespace kilobragg::pixelrefinement

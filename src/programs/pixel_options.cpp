@@ -129,6 +129,10 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
   set.add("pixels.stage1.max_sigma_z_ratio", o.max_sigma_z_ratio,
           "... or worse than the median of all shots by this factor.");
   set.add("pixels.stage1.min_boxes", s1.min_boxes, "Fewest shoeboxes of a shot.");
+  set.add(
+      "pixels.stage1.shots_per_launch", o.shots_per_launch,
+      "Shots of a rank that are refined in step, so that a GPU has enough to do; results do not "
+      "depend on it. 0 = 1 on CPUs, 32 on a GPU.");
   set.add("pixels.predict.threshold", o.predict_params.threshold,
           "Least photons of a predicted spot, at the mean intensity of its resolution.");
   auto& s2 = o.stage2_params;
@@ -235,6 +239,8 @@ void validate(const PixelOptions& o) {
   const auto& s1 = o.stage1_params;
   core::require(s1.max_evaluations >= 1, "pixels.stage1.max_evaluations={} (at least 1)",
                 s1.max_evaluations);
+  core::require(o.shots_per_launch >= 0, "pixels.stage1.shots_per_launch={} (must not be below 0)",
+                o.shots_per_launch);
   core::require(s1.min_boxes >= 1, "pixels.stage1.min_boxes={} (at least 1)", s1.min_boxes);
   core::require(s1.outlier_z > 0, "pixels.stage1.outlier_z={} (must be above 0)", s1.outlier_z);
   core::require(s1.max_sigma_z > 0, "pixels.stage1.max_sigma_z={} (must be above 0)",

@@ -33,6 +33,7 @@ struct PixelOptions {
   pixelrefinement::ParameterRules rules;
   pixelrefinement::ShotPredictionParams predict_params;
   pixelrefinement::Stage1Params stage1_params;
+  int shots_per_launch = 0; ///< of stage 1; 0 = as many as suit the device
   pixelrefinement::StreamParams stream;
   pixelrefinement::Stage2Params stage2_params;
   int oversample = 3;

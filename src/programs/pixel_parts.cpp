@@ -35,12 +35,6 @@ std::string error_rows(const PixelResults& r, std::size_t i) {
   return rows;
 }
 
-/// How far a pixel is from the model of `bragg` photons above its background, in standard deviations.
-double z_of(const ShotPixels& pixels, std::size_t i, double bragg) {
-  const double m = double(pixels.background[i]) + bragg, noise = double(pixels.readout_of(i));
-  return (double(pixels.value[i]) - m) / std::sqrt(m + noise * noise);
-}
-
 /// Pictures of the brightest, a middling and a weak box of a shot.
 void add_boxes(const ShotRecord& shot, const std::vector<double>& bragg, ShotParts& parts) {
   std::vector<std::pair<double, std::size_t>> order;
@@ -65,7 +59,7 @@ void add_boxes(const ShotRecord& shot, const std::vector<double>& bragg, ShotPar
       const bool used = shot.pixels.used[i] != 0;
       shown.data.push_back(used ? shot.pixels.value[i] : std::nanf(""));
       shown.model.push_back(static_cast<float>(double(shot.pixels.background[i]) + bragg[i]));
-      shown.z.push_back(used ? static_cast<float>(z_of(shot.pixels, i, bragg[i])) : std::nanf(""));
+      shown.z.push_back(used ? static_cast<float>(shot.pixels.z(i, bragg[i])) : std::nanf(""));
     }
     parts.boxes.emplace_back(fmt::format("{} {}", shot.model.identifier, part), std::move(shown));
   }
@@ -75,7 +69,7 @@ void add_pixels(const ShotRecord& shot, const std::vector<double>& bragg, ShotPa
   for (const ReflectionBox& box : shot.pixels.boxes) {
     if (box.state != BoxState::Used) continue;
     for (std::size_t i = box.first; i < box.first + box.box.size(); ++i) {
-      if (shot.pixels.used[i] != 0) parts.pixel_z.add(z_of(shot.pixels, i, bragg[i]));
+      if (shot.pixels.used[i] != 0) parts.pixel_z.add(shot.pixels.z(i, bragg[i]));
     }
   }
 }

@@ -109,11 +109,33 @@ void PixelRun::log_cpu(const std::string& what, double start, const std::string&
                  each);
 }
 
+void PixelRun::refine_together(const std::vector<std::size_t>& numbers) {
+  std::vector<ShotToRefine> some;
+  for (const std::size_t i : numbers) some.push_back({&shots_[i].model, &shots_[i].pixels});
+  const std::vector<Stage1Result> results =
+      refine_shots(some, table_, sphere_, pixels_.stage1_params);
+  const ShoeboxParams params = shoebox_params();
+  for (std::size_t k = 0; k < numbers.size(); ++k) {
+    const std::size_t i = numbers[k];
+    ShotRecord& shot = shots_[i];
+    results_[i] = results[k];
+    if (is_refined(shot.model))
+      fit_backgrounds(
+          shot.pixels,
+          model_image(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params).bragg,
+          params);
+    progress_[i].cut = progress_[i].refined = state_.cycle;
+  }
+}
+
 void PixelRun::stage1() {
   bool whole = true;
   const int cycle = state_.cycle;
-  const ShoeboxParams params = shoebox_params();
   const double start = cpu_seconds();
+  const std::size_t most = pixels_.shots_per_launch > 0
+                               ? static_cast<std::size_t>(pixels_.shots_per_launch)
+                               : shots_that_fill_the_device();
+  std::vector<std::size_t> together;
   for (const std::size_t i : in_order_of_images(shots_)) {
     ShotRecord& shot = shots_[i];
     if (progress_[i].refined == cycle || !takes_part(shot.model)) continue;
@@ -122,15 +144,10 @@ void PixelRun::stage1() {
       break;
     }
     if (cycle > 1 && is_refined(shot.model)) cut(shot, false);
-    progress_[i].cut = cycle;
-    results_[i] = refine_shot(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params);
-    if (is_refined(shot.model))
-      fit_backgrounds(
-          shot.pixels,
-          model_image(shot.model, shot.pixels, table_, sphere_, pixels_.stage1_params).bragg,
-          params);
-    progress_[i].refined = cycle;
+    together.push_back(i);
+    if (together.size() >= most) refine_together(std::exchange(together, {}));
   }
+  if (whole) refine_together(together); // those cut before a signal are cut again
   log_cpu("Stage 1, with shoeboxes and backgrounds", start, "shot", std::int64_t(shots_.size()));
   warn_of(communicator_, std::exchange(problems_, {}));
   if (!communicator_.any(!whole)) {

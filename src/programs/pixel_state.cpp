@@ -83,7 +83,8 @@ bool leaves_results_alone(const std::string& path) {
   for (const char* scope : {"input.", "output.", "statistics."})
     if (path.rfind(scope, 0) == 0) return true;
   static const std::set<std::string> names = {"pixels.resume", "pixels.stage2.checkpoint_every",
-                                              "pixels.start.mtz_file"};
+                                              "pixels.start.mtz_file",
+                                              "pixels.stage1.shots_per_launch"};
   return names.count(path) != 0;
 }
 

@@ -56,6 +56,8 @@ private:
   /// those that they have.
   void cut(pixelrefinement::ShotRecord& shot, bool first);
   void stage1();
+  /// Stage 1 of these shots in step, and their backgrounds anew.
+  void refine_together(const std::vector<std::size_t>& numbers);
   /// CPU time of all ranks since `start`, for the log. Collective.
   void log_cpu(const std::string& what, double start, const std::string& each,
                std::int64_t mine) const;

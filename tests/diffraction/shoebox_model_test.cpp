@@ -316,41 +316,95 @@ TEST(ShoeboxModel, ContributionsAddUpToThePhotons) {
     EXPECT_NEAR(sums[i], image.photons[i], 1e-6 * image.photons[i] + 1e-12);
 }
 
-TEST(ShoeboxModel, SeveralShotsAtOnceAreThoseOneByOne) {
+TEST(ShoeboxModel, DerivativeToBIsThatOfFiniteDifferences) {
+  ReflectionSphere sphere = reflections();
+  for (const models::Miller& m : sphere.hkl)
+    sphere.inv_d2.push_back(1e-3F * float(m.h * m.h + m.k * m.k + m.l * m.l));
+  ParameterDirection p;
+  p.b_factor = 1.5;
+  const Model model;
+  const auto at = [&](double b, const std::vector<ParameterDirection>& parameters) {
+    ReflectionSphere weakened = sphere;
+    for (std::size_t i = 0; i < weakened.size(); ++i)
+      weakened.f_squared[i] *= std::exp(-0.5 * b * double(sphere.inv_d2[i]));
+    return model_shoeboxes(model.detector, make_beam(), {model.shot, boxes(), parameters},
+                           DeviceReflections(weakened), model.options);
+  };
+  const auto image = at(0, {p}), more = at(1.5e-3, {}), less = at(-1.5e-3, {});
+  double largest = 0;
+  for (const double d : image.derivatives) largest = std::max(largest, std::abs(d));
+  ASSERT_GT(largest, 1);
+  for (std::size_t i = 0; i < image.photons.size(); ++i)
+    EXPECT_NEAR(image.derivatives[i], (more.photons[i] - less.photons[i]) / 2e-3, 1e-6 * largest);
+  EXPECT_THROW(evaluate(model, {p}), core::Error) << "resolutions are not known";
+}
+
+/// Three shots: other scales, spectra, boxes, panels and parts of the list of reflections.
+struct ThreeShots {
   std::vector<ShoeboxShot> shots;
-  for (int s = 0; s < 3; ++s) {
-    ShoeboxShot shot{make_shot(), boxes()};
-    shot.shot.lattices[0].scale = 1 + s;
-    shot.wavelength = {0.001 * s, 1 - 1e-4 * s};
-    shot.boxes.resize(std::size_t(12 - 4 * s));
-    std::rotate(shot.boxes.begin(), shot.boxes.begin() + s, shot.boxes.end());
-    CrystalDirection d;
-    d.a_matrix(0, 1) = 1 + s;
-    shot.parameters = {of_crystal({.log_scale = 1}), of_crystal(d, s % 2), {}};
-    shot.parameters[2].shift = {0, 0.1, 1.0 + s};
-    shots.push_back(shot);
+  std::vector<models::Detector> detectors;
+  std::vector<models::Beam> beams;
+  std::vector<ReflectionSphere> spheres;
+
+  ThreeShots() {
+    for (int s = 0; s < 3; ++s) {
+      ShoeboxShot shot{make_shot(), boxes()};
+      shot.shot.lattices[0].scale = 1 + s;
+      shot.wavelength = {0.001 * s, 1 - 1e-4 * s};
+      shot.boxes.resize(std::size_t(12 - 4 * s));
+      std::rotate(shot.boxes.begin(), shot.boxes.begin() + s, shot.boxes.end());
+      CrystalDirection d;
+      d.a_matrix(0, 1) = 1 + s;
+      shot.parameters = {of_crystal({.log_scale = 1}), of_crystal(d, s % 2), {}};
+      shot.parameters[2].shift = {0, 0.1, 1.0 + s};
+      shot.parameters[2].panel = s - 1;
+      shots.push_back(shot);
+      detectors.push_back(make_detector());
+      for (models::Panel& panel : detectors.back().panels) panel.frame.origin.z -= 0.05 * s;
+      if (s == 2) detectors.back().panels.push_back(detectors.back().panels[0]);
+      beams.push_back(make_beam());
+      beams.back().polarization_fraction = 1 - 0.2 * s;
+      ReflectionSphere sphere = reflections();
+      const auto skipped = static_cast<std::size_t>(37 * s);
+      sphere.hkl.erase(sphere.hkl.begin(), sphere.hkl.begin() + std::ptrdiff_t(skipped));
+      sphere.f_squared.erase(sphere.f_squared.begin(),
+                             sphere.f_squared.begin() + std::ptrdiff_t(skipped));
+      for (double& f : sphere.f_squared) f *= 1 + 0.3 * s;
+      spheres.push_back(sphere);
+    }
+  }
+};
+
+TEST(ShoeboxModel, SeveralShotsAtOnceAreThoseOneByOne) {
+  const ThreeShots three;
+  ReflectionSphere all;
+  std::vector<ShoeboxJob> jobs;
+  for (std::size_t s = 0; s < 3; ++s) {
+    const ReflectionSphere& own = three.spheres[s];
+    jobs.push_back({&three.detectors[s], &three.beams[s], &three.shots[s], all.size(), own.size()});
+    all.hkl.insert(all.hkl.end(), own.hkl.begin(), own.hkl.end());
+    all.f_squared.insert(all.f_squared.end(), own.f_squared.begin(), own.f_squared.end());
   }
   ShoeboxOptions options;
   options.contributions = true;
-  const auto together = model_shoeboxes(make_detector(), make_beam(), shots, on_device(), options);
-  std::size_t first = 0, contribution = 0;
-  for (const ShoeboxShot& shot : shots) {
-    const auto alone = model_shoeboxes(make_detector(), make_beam(), shot, on_device(), options);
-    const std::size_t n = alone.photons.size(), all = together.photons.size();
-    for (std::size_t i = 0; i < n; ++i) {
-      EXPECT_EQ(together.photons[first + i], alone.photons[i]);
-      for (std::size_t p = 0; p < 3; ++p)
-        EXPECT_EQ(together.derivatives[p * all + first + i], alone.derivatives[p * n + i]);
-    }
+  const auto together = model_shoeboxes(jobs, DeviceReflections(all), options);
+  std::size_t contribution = 0;
+  for (std::size_t s = 0; s < 3; ++s) {
+    const auto alone = model_shoeboxes(three.detectors[s], three.beams[s], three.shots[s],
+                                       DeviceReflections(three.spheres[s]), options);
+    ASSERT_GT(*std::max_element(alone.photons.begin(), alone.photons.end()), 1);
+    const ShoeboxView own = together.of_shot(s);
+    EXPECT_TRUE(std::equal(own.photons.begin(), own.photons.end(), alone.photons.begin(),
+                           alone.photons.end()));
+    EXPECT_TRUE(std::equal(own.derivatives.begin(), own.derivatives.end(),
+                           alone.derivatives.begin(), alone.derivatives.end()));
     for (const Contribution& c : alone.contributions) {
       const Contribution& other = together.contributions[contribution++];
-      EXPECT_EQ(other.pixel, first + c.pixel);
-      EXPECT_EQ(other.reflection, c.reflection);
+      EXPECT_EQ(other.pixel, together.first_pixel[s] + c.pixel);
+      EXPECT_EQ(other.reflection, jobs[s].first_reflection + c.reflection);
       EXPECT_EQ(other.photons, c.photons);
     }
-    first += n;
   }
-  EXPECT_EQ(first, together.photons.size());
   EXPECT_EQ(contribution, together.contributions.size());
 }
 
@@ -363,9 +417,15 @@ TEST(ShoeboxModel, RefusesWhatItCannotDo) {
                core::Error);
   EXPECT_THROW(evaluate(Model(), {of_crystal({}, 2)}), core::Error);
   const ShoeboxShot none{make_shot(), boxes()}, one{make_shot(), boxes(), {of_crystal({})}};
-  EXPECT_THROW(
-      model_shoeboxes(make_detector(), make_beam(), std::vector{none, one}, on_device(), {}),
-      core::Error);
+  const auto detector = make_detector();
+  const auto beam = make_beam();
+  const auto job = [&](const ShoeboxShot& shot, std::size_t count) {
+    return ShoeboxJob{&detector, &beam, &shot, 0, count};
+  };
+  EXPECT_THROW(model_shoeboxes(std::vector{job(none, 1), job(one, 1)}, on_device(), {}),
+               core::Error);
+  EXPECT_THROW(model_shoeboxes(std::vector{job(none, reflections().size() + 1)}, on_device(), {}),
+               core::Error);
 }
 
 } // namespace

@@ -206,5 +206,66 @@ TEST(RefineShot, StopsAtTheLimitOfEvaluations) {
   EXPECT_LE(result.evaluations, 3);
 }
 
+/// Shots that end differently and ask for different things: two lattices, a hot pixel, a wrong lattice, a
+/// moved detector, no boxes, F that is not finite elsewhere.
+std::vector<PixelShot> motley_shots() {
+  std::vector<PixelShot> shots;
+  for (int s = 0; s < 6; ++s) {
+    shots.push_back(
+        make_pixel_shot({.lattices = s == 1 ? 2 : 1, .sigma = 0.1, .seed = unsigned(s)}));
+    shots.back().truth = perturbed(shots.back().truth);
+  }
+  shots[2].pixels.value[shots[2].pixels.boxes[3].first + 33] = 1e6F;
+  Mat3& a = shots[3].truth.lattices[0].crystal.a_matrix;
+  a = rotation_about(unit({1, 3, -2}), 0.2) * a;
+  shots[4].truth.distance = 0.05;
+  shots[5].pixels = {};
+  return shots;
+}
+
+TEST(RefineShot, ManyInStepEndAsEachAlone) {
+  for (const bool more : {false, true}) {
+    std::vector<PixelShot> shots = motley_shots();
+    Stage1Params params;
+    params.max_sigma_z = 3;
+    params.rules.distance.fixed = params.rules.b_factor.fixed = !more;
+    const FactorTable table = shots[0].table; // the same in all
+    std::vector<ShotModel> alone;
+    std::vector<ShotPixels> pixels_alone;
+    std::vector<Stage1Result> results_alone;
+    for (const PixelShot& shot : shots) {
+      alone.push_back(shot.truth);
+      pixels_alone.push_back(shot.pixels);
+      results_alone.push_back(
+          refine_shot(alone.back(), pixels_alone.back(), table, shots[0].sphere, params));
+    }
+    std::vector<ShotToRefine> together;
+    for (PixelShot& shot : shots) together.push_back({&shot.truth, &shot.pixels});
+    const auto results = refine_shots(together, table, shots[0].sphere, params);
+    ASSERT_EQ(results.size(), shots.size());
+    std::map<ShotState, int> ends;
+    for (std::size_t s = 0; s < shots.size(); ++s) {
+      SCOPED_TRACE(s);
+      const ShotModel& shot = shots[s].truth;
+      ++ends[shot.state];
+      expect_unchanged(shot, alone[s], alone[s].state);
+      EXPECT_EQ(shot.distance, alone[s].distance);
+      EXPECT_EQ(shot.b_factor, alone[s].b_factor);
+      EXPECT_EQ(shots[s].pixels.used, pixels_alone[s].used);
+      EXPECT_EQ(results[s].f, results_alone[s].f);
+      EXPECT_EQ(results[s].sigma_z, results_alone[s].sigma_z);
+      EXPECT_EQ(results[s].evaluations, results_alone[s].evaluations);
+      ASSERT_EQ(results[s].parameters.size(), results_alone[s].parameters.size());
+      for (std::size_t i = 0; i < results[s].parameters.size(); ++i) {
+        EXPECT_EQ(results[s].parameters[i].value, results_alone[s].parameters[i].value);
+        EXPECT_EQ(results[s].parameters[i].sigma, results_alone[s].parameters[i].sigma);
+      }
+    }
+    EXPECT_EQ(ends[ShotState::Refined], 4);
+    EXPECT_EQ(ends[ShotState::BadFit], 1);
+    EXPECT_EQ(ends[ShotState::NoPixels], 1);
+  }
+}
+
 } // namespace
 } // namespace kilobragg::pixelrefinement

@@ -22,7 +22,7 @@ struct Rendered {
 
 Rendered render(const ShotModel& shot, int lattice, const models::Miller& hkl, double f_squared,
                 double tail) {
-  const models::Detector detector = moved_detector(shot);
+  const models::Detector detector = *moved_detector(shot);
   diffraction::Renderer renderer(detector, shot.beam,
                                  {.oversample = 1, .tail = tail, .floor = 1e-30});
   diffraction::Shot one;

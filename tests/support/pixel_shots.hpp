@@ -62,7 +62,7 @@ inline std::vector<double> bragg_of(const pixelrefinement::ShotModel& shot,
   one.shot.lattices = shot.lattices;
   one.wavelength = shot.wavelength;
   for (const auto& box : pixels.boxes) one.boxes.push_back(box.box);
-  return diffraction::model_shoeboxes(pixelrefinement::moved_detector(shot), shot.beam, one,
+  return diffraction::model_shoeboxes(*pixelrefinement::moved_detector(shot), shot.beam, one,
                                       diffraction::DeviceReflections(sphere), options)
       .photons;
 }

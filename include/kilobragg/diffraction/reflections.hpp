@@ -13,6 +13,7 @@ struct ReflectionSphere {
   std::vector<models::Miller> hkl;
   std::vector<double> f_squared; ///< electrons^2, layer by layer
   std::vector<double> energies; ///< of the layers (eV, ascending); empty = one layer for any energy
+  std::vector<float> inv_d2 = {}; ///< 1/d^2 (1/angstrom^2); only derivatives to B need it
   std::size_t size() const { return hkl.size(); }
 };
 

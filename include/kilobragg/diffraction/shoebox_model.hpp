@@ -29,6 +29,8 @@ struct ParameterDirection {
   Vec3 pivot;
   int panel = -1;                                     ///< -1 = all
   double wavelength_offset = 0, wavelength_scale = 0; ///< lambda = offset + scale lambda0
+  /// Change of B (angstrom^2) of all lattices, I ~ exp(-B inv_d2 / 2); needs ReflectionSphere::inv_d2.
+  double b_factor = 0;
 };
 
 /// A part of a pixel's intensity that one reflection gives; derivatives to its F are 2 photons / F.
@@ -38,13 +40,22 @@ struct Contribution {
   float photons = 0;
 };
 
-/// Pixels box after box, slow, fast.
+/// The pixels of one shot of a ShoeboxImage.
+struct ShoeboxView {
+  std::span<const double> photons, derivatives; ///< as there
+};
+
+/// Pixels shot after shot, box after box, slow, fast.
 struct ShoeboxImage {
-  std::vector<double> photons;     ///< Bragg peaks, without background
-  std::vector<double> derivatives; ///< [parameter][pixel], photons per unit of the parameter
+  std::vector<double> photons; ///< Bragg peaks, without background
+  /// [parameter][pixel] of each shot, photons per unit of the parameter.
+  std::vector<double> derivatives;
+  std::vector<std::size_t> first_pixel; ///< of each shot, and the end
   std::vector<Contribution>
       contributions; ///< if asked for: peak by peak, so that a reflection comes
                      ///< once per lattice, block and direction of the beam
+
+  ShoeboxView of_shot(std::size_t shot) const;
 };
 
 struct ShoeboxOptions {
@@ -57,21 +68,29 @@ struct ShoeboxOptions {
 struct ShoeboxShot {
   Shot shot;
   std::vector<Shoebox> boxes;
-  std::vector<ParameterDirection> parameters = {}; ///< as many in every shot
+  std::vector<ParameterDirection> parameters = {};
   WavelengthShift wavelength = {};
+};
+
+/// One of several shots that are modelled together, all with as many parameters.
+struct ShoeboxJob {
+  const models::Detector* detector = nullptr;
+  const models::Beam* beam = nullptr; ///< fixes the polarisation
+  const ShoeboxShot* shot = nullptr;
+  std::size_t first_reflection = 0, reflections = 0; ///< the shot's part of the list
 };
 
 /// The model of Renderer for Gaussian peaks (explicit blocks or mosaic spread in closed form), as
 /// r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>, with polarisation P, solid angle Omega and
-/// capture c taken at the middle of the pixel and derived with it. `beam` fixes the polarisation. All
-/// shots go through each launch together; pixels are those of the first shot's boxes, then the second's.
+/// capture c taken at the middle of the pixel and derived with it. All shots go through each launch
+/// together; none changes a bit of another.
 /// Peaks are added also where they overlap: Renderer does so only where they end before the next begins.
 /// Where |F|^2 has layers, values take those of the shifted wavelengths; the derivative to the wavelength
 /// leaves out the change of |F|^2. Throws core::Error for other shapes, boxes beyond their panel,
 /// directions of absent lattices, or options without sense.
-ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
-                             std::span<const ShoeboxShot> shots,
-                             const DeviceReflections& reflections, const ShoeboxOptions& options);
+ShoeboxImage model_shoeboxes(std::span<const ShoeboxJob> jobs, const DeviceReflections& reflections,
+                             const ShoeboxOptions& options);
+/// One shot alone, with all reflections; `beam` fixes the polarisation.
 ShoeboxImage model_shoeboxes(const models::Detector& detector, const models::Beam& beam,
                              const ShoeboxShot& shot, const DeviceReflections& reflections,
                              const ShoeboxOptions& options);

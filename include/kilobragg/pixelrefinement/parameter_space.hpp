@@ -48,11 +48,8 @@ public:
   /// The start.
   std::vector<double> start() const;
   ShotModel model(std::span<const double> x) const;
-  /// How the model moves with each x at x; B moves no geometry and has an empty direction.
+  /// How the model moves with each x at x.
   std::vector<diffraction::ParameterDirection> directions(std::span<const double> x) const;
-  /// Position of B among the parameters, -1 if it is fixed; its slope dB/dx at x.
-  int b_factor() const { return b_factor_; }
-  double b_factor_slope(std::span<const double> x) const;
   /// Sum of the restraints; adds their gradient and their curvature (diagonal).
   double restrain(std::span<const double> x, std::span<double> gradient,
                   std::span<double> curvature) const;
@@ -94,7 +91,6 @@ private:
   std::vector<std::vector<Mat3>> strains_;     ///< of each lattice's A at the start
   std::vector<std::vector<Mat3>> spread_axes_; ///< covariance per square of each spread element
   diffraction::SymmetricElements size_elements_;
-  int b_factor_ = -1;
 };
 
 } // namespace kilobragg::pixelrefinement

@@ -45,6 +45,17 @@ struct Stage1Result {
 Stage1Result refine_shot(ShotModel& shot, ShotPixels& pixels, const FactorTable& table,
                          const FactorSphere& sphere, const Stage1Params& params);
 
+struct ShotToRefine {
+  ShotModel* shot;
+  ShotPixels* pixels;
+};
+
+/// Many shots in step: what their models are asked for goes through the same launches. Each ends as it
+/// would alone, bit for bit.
+std::vector<Stage1Result> refine_shots(std::span<const ShotToRefine> shots,
+                                       const FactorTable& table, const FactorSphere& sphere,
+                                       const Stage1Params& params);
+
 /// Brings the scales of a shot's lattices to the photons of its boxes: all are multiplied by
 /// sum w (value - background) / sum w bragg, w = bragg / (background + readout^2), which is least squares.
 /// Returns the factor, 0 where there is nothing to compare.

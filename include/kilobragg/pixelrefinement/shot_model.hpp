@@ -48,7 +48,7 @@ inline bool is_refined(const ShotModel& shot) {
   return shot.state == ShotState::Refined || shot.state == ShotState::Limit;
 }
 
-/// The detector moved by `distance`.
-models::Detector moved_detector(const ShotModel& shot);
+/// The detector moved by `distance`; where that is 0, the shot's own.
+std::shared_ptr<const models::Detector> moved_detector(const ShotModel& shot);
 
 } // namespace kilobragg::pixelrefinement

@@ -6,6 +6,7 @@
 #include "kilobragg/diffraction/shoebox_model.hpp"
 #include "kilobragg/models/symmetry.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -52,6 +53,11 @@ struct ShotPixels {
   std::size_t size() const { return value.size(); }
   float readout_of(std::size_t pixel) const {
     return readout.empty() ? 0 : readout.size() == 1 ? readout[0] : readout[pixel];
+  }
+  /// How far a pixel is from `bragg` photons above its background, in standard deviations.
+  double z(std::size_t pixel, double bragg) const {
+    const double m = double(background[pixel]) + bragg, noise = double(readout_of(pixel));
+    return (double(value[pixel]) - m) / std::sqrt(m + noise * noise);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include "kilobragg/pixelrefinement/factor_table.hpp"
 #include "kilobragg/pixelrefinement/parameter_space.hpp"
+#include "kilobragg/pixelrefinement/shot_light.hpp"
 #include "kilobragg/pixelrefinement/shot_pixels.hpp"
 #include "kilobragg/pixelrefinement/shot_reflections.hpp"
 
@@ -25,6 +26,9 @@ struct ShotTargetParams {
   BoxState boxes = BoxState::Used; ///< those in another state take no part
 };
 
+/// What the forward model is asked for.
+diffraction::ShoeboxOptions options_of(const ShotTargetParams& params);
+
 /// The model of a shot over all pixels of its boxes, also those that do not count.
 struct ShotImage {
   std::vector<double> bragg;     ///< photons, times e^t of the pixel's box
@@ -40,21 +44,28 @@ public:
   ShotTarget(const ParameterSpace& space, const ShotPixels& pixels, const FactorTable& table,
              const ShotReflections& reflections, const ShotTargetParams& params);
 
-  /// f and its gradient (size of the space); not finite where the model is not.
-  double evaluate(std::span<const double> x, std::span<double> gradient);
+  /// What the model is to be asked for at x: all pixels of the boxes in use, box after box, at t = 0.
+  LightRequest request(std::span<const double> x) const;
+
+  /// f and its gradient (size of the space); not finite where the model is not. `light` answers request(x).
+  double evaluate(std::span<const double> x, const diffraction::ShoeboxView& light,
+                  std::span<double> gradient);
   /// f without any light of the crystal, and without restraints.
   double dark() const;
-  /// All pixels of the boxes in use, box after box, at t = 0, with derivatives to the parameters.
-  diffraction::ShoeboxImage model(std::span<const double> x) const;
-  /// What F of each energy alone gives these pixels, at t = 0.
-  std::vector<std::vector<double>> layers(std::span<const double> x) const;
   /// Fisher information of the parameters with all t free to follow (Schur complement), row-major,
   /// restraints included: sum w D D^T - (sum w D k)(sum w D k)^T / (sum w k^2 + 1/width^2), k = e^t bragg.
+  std::vector<double> information(std::span<const double> x, const diffraction::ShoeboxView& light);
+  ShotImage image(const diffraction::ShoeboxView& light);
+  /// The same with all t = 0.
+  ShotImage image_as_known(const diffraction::ShoeboxView& light) const;
+
+  /// As above, where nobody else wants the light.
+  diffraction::ShoeboxImage model(std::span<const double> x) const;
+  double evaluate(std::span<const double> x, std::span<double> gradient);
   std::vector<double> information(std::span<const double> x);
-  /// The same where model(x) is known.
-  std::vector<double> information(std::span<const double> x,
-                                  const diffraction::ShoeboxImage& image);
   ShotImage image(std::span<const double> x);
+  /// What F of each energy alone gives these pixels, at t = 0.
+  std::vector<std::vector<double>> layers(std::span<const double> x) const;
 
 private:
   struct Box {
@@ -80,10 +91,10 @@ private:
   PixelFit fit(const Pixel& pixel, double m) const;
   /// The same without the value, which takes a logarithm.
   PixelFit slope(const Pixel& pixel, double m) const;
-  /// The light of all boxes in use, with derivatives where there are parameters.
-  diffraction::ShoeboxImage light(const ShotModel& now, const diffraction::ReflectionSphere& sphere,
-                                  std::vector<diffraction::ParameterDirection> parameters) const;
-  std::vector<LitPixel> lit_pixels(const Box& box, const std::vector<double>& photons) const;
+  std::vector<LitPixel> lit_pixels(const Box& box, std::span<const double> photons) const;
+  /// `scale(k)` of box number k.
+  template <typename Scale>
+  ShotImage draw(const diffraction::ShoeboxView& light, const Scale& scale) const;
   /// The best t of box number k; it is kept as the next start.
   double fit_scale(std::size_t k, std::span<const LitPixel> lit);
 
