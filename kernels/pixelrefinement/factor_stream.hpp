@@ -15,6 +15,8 @@ namespace kilobragg::pixelrefinement {
 struct FactorSegment {
   std::int64_t first = 0, first_part = 0; ///< of its own pixels, of its parts of shared pixels
   std::int32_t count = 0, parts = 0;
+  std::int32_t few = 0; ///< of its own pixels, the first so many are of few photons: see Photons
+  float brightest = 0;  ///< kernel of these
   std::int32_t unknown = 0, lattice = 0, shot = 0;
   float inv_d2 = 0, readout = 0;        ///< readout of all its pixels, if not each has its own
   std::uint8_t left_out = 0, quiet = 0; ///< quiet = counts whole photons, whatever the likelihood
@@ -176,18 +178,32 @@ struct SegmentWork {
   /// Every lane (host) or thread (GPU) takes its pixels, a row of lanes or threads apart.
   template <Likelihood which, typename T>
   KOKKOS_FUNCTION StreamSums sum_pixels(const FactorSegment& s, double c, int start) const {
+    if constexpr (which == Likelihood::Poisson && wanted != PixelSum::Information) {
+      const int few = c * s.brightest < few_photons_light ? s.few : 0;
+      StreamSums sums = sum_range<which, Photons::Few, T>(s, 0, few, c, start);
+      return sums += sum_range<which, Photons::Any, T>(s, few, s.count, c, start);
+    } else
+      return sum_range<which, Photons::Any, T>(s, 0, s.count, c, start);
+  }
+
+  /// Pixels begin <= i < end of the segment.
+  template <Likelihood which, Photons photons, typename T>
+  KOKKOS_FUNCTION StreamSums sum_range(const FactorSegment& s, int begin, int end, double c,
+                                       int start) const {
+    if (begin == end) return {};
     constexpr int step = lanes < T >> 1 ? lanes<T> : row_threads;
-    SegmentFit<which, wanted, T> fit;
-    int i = start;
+    SegmentFit<which, wanted, T, photons> fit;
+    int i = begin + start;
     if constexpr (lanes < T >> 1) { // what fills no group comes first, so that nothing waits for it
-      i = s.count % lanes<T>;
-      if (i > 0) fit.add_some(pixels_at<T>(s, s.first), c, i);
+      const int some = (end - begin) % lanes<T>;
+      if (some > 0) fit.add_some(pixels_at<T>(s, s.first + begin), c, some);
+      i = begin + some;
     }
-    for (; i + 3 * step < s.count; i += 4 * step) {
+    for (; i + 3 * step < end; i += 4 * step) {
       for (int j = 0; j < 4; ++j) fit.add(pixels_at<T>(s, s.first + i + j * step), c);
       fit.settle();
     }
-    for (; i < s.count; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
+    for (; i < end; i += step) fit.add(pixels_at<T>(s, s.first + i), c);
     return fit.total();
   }
 

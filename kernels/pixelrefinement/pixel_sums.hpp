@@ -51,6 +51,22 @@ struct LogProduct {
   }
 };
 
+/// Few photons, as most pixels have, spare the logarithm: ln of all m^d together is that of one product.
+/// Few are whole d from 0 to 15 on a background between 2^-11 and 2^11 and light below 2^11, so that m^d
+/// stays between 2^-180 and 2^180.
+enum class Photons { Any, Few };
+inline constexpr double few_photons = 15, few_photons_light = 2048;
+
+/// v^n, n the last four bits.
+template <typename T>
+KOKKOS_FUNCTION inline T small_power(const T& v, const BitsOf<T>& n) {
+  const T v2 = v * v, v4 = v2 * v2, v8 = v4 * v4;
+  T p = select((n & 1) != 0, v, T{} + 1.0);
+  p = select((n & 2) != 0, p * v2, p);
+  p = select((n & 4) != 0, p * v4, p);
+  return select((n & 8) != 0, p * v8, p);
+}
+
 /// Pixels in the lanes: model m = background + light, light = c kernel.
 template <typename T>
 struct StreamPixels {
@@ -64,9 +80,10 @@ KOKKOS_FUNCTION inline T constant(double v) {
 }
 
 /// What the pixels of one segment add up to; formulas as in likelihood.hpp, halves taken at the end.
-template <Likelihood likelihood, PixelSum wanted, typename T>
+template <Likelihood likelihood, PixelSum wanted, typename T, Photons photons = Photons::Any>
 struct SegmentFit {
-  LogProduct<T> log_v;
+  static constexpr bool by_product = likelihood == Likelihood::Normal || photons == Photons::Few;
+  LogProduct<T> log_v; ///< of V, or of m^d
   T value{}, slope{}, information{}, chi2{};
 
   KOKKOS_FUNCTION void add(const StreamPixels<T>& p, double c) {
@@ -96,7 +113,11 @@ struct SegmentFit {
         information = information + light * light * (per_v * (1.0 + 0.5 * per_v));
     } else {
       const T ratio = light / m;
-      if constexpr (wanted != PixelSum::Information)
+      if constexpr (wanted != PixelSum::Information && by_product) {
+        constexpr double shift = 6755399441055744.0; // brings whole numbers to the last bits
+        value = value + m;
+        log_v.multiply(small_power(m, diffraction::bits_of(d + shift)));
+      } else if constexpr (wanted != PixelSum::Information)
         value = value + (m - d * diffraction::log_of(m));
       if constexpr (wanted != PixelSum::Residual) slope = slope + (light - d * ratio);
       if constexpr (wanted == PixelSum::Information) information = information + light * ratio;
@@ -104,7 +125,7 @@ struct SegmentFit {
     }
   }
   KOKKOS_FUNCTION void settle() {
-    if constexpr (likelihood == Likelihood::Normal) log_v.settle();
+    if constexpr (by_product) log_v.settle();
   }
 
   KOKKOS_FUNCTION StreamSums total() {
@@ -115,6 +136,8 @@ struct SegmentFit {
       sums.chi2 = sums.f;
       sums.f = 0.5 * (sums.f + log_v.total());
       sums.slope *= 0.5;
+    } else if constexpr (by_product) {
+      sums.f -= log_v.total();
     }
     return sums;
   }

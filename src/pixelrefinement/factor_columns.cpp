@@ -55,6 +55,13 @@ float counted(Likelihood likelihood, bool quiet, float value) {
   return likelihood == Likelihood::Poisson ? std::fmax(0.0F, value) : value;
 }
 
+/// See Photons.
+bool is_of_few_photons(Likelihood likelihood, bool quiet, float value, float background) {
+  const float v = counted(likelihood, quiet, value);
+  return likelihood == Likelihood::Poisson && v == std::floor(v) && double(v) <= few_photons &&
+         background > 0x1p-11F && background < 0x1p11F;
+}
+
 /// Adds one shot after the other.
 class ColumnWriter {
 public:
@@ -99,10 +106,18 @@ private:
     const bool quiet = s.readout_of_each == 0 && s.readout < silent_readout;
     s.quiet = quiet && likelihood_ == Likelihood::NoisyPoisson;
     const Likelihood used = s.quiet != 0 ? Likelihood::Poisson : likelihood_;
-    for (std::int64_t i = from.first; i < from.first + from.count; ++i)
-      s.constant += add_pixel(shot, static_cast<std::size_t>(i), s.readout, used, s.quiet != 0);
-    s.count =
-        static_cast<std::int32_t>(static_cast<std::int64_t>(columns_.kernel.size()) - s.first);
+    const auto add_those = [&](bool few) {
+      for (auto i = static_cast<std::size_t>(from.first);
+           i < static_cast<std::size_t>(from.first + from.count); ++i)
+        if (is_of_few_photons(used, s.quiet != 0, shot.value[i], shot.background[i]) == few)
+          s.constant += add_pixel(shot, i, s.readout, used, s.quiet != 0);
+      return static_cast<std::int32_t>(static_cast<std::int64_t>(columns_.kernel.size()) - s.first);
+    };
+    s.few = add_those(true);
+    s.brightest = s.few == 0
+                      ? 0
+                      : *std::max_element(columns_.kernel.begin() + s.first, columns_.kernel.end());
+    s.count = add_those(false);
     columns_.segments.push_back(s);
   }
 

@@ -153,6 +153,27 @@ TEST(FactorTarget, EqualsThePlainVersion) {
   }
 }
 
+/// Models far below and above those whose logarithm is taken as one product.
+TEST(FactorTarget, EqualsThePlainVersionOfAnyNumberOfPhotons) {
+  auto shots = make_shots(6);
+  for (std::size_t s = 0; s < shots.size(); ++s)
+    for (std::size_t i = 0; i < shots[s].value.size(); ++i) {
+      if (i % 3 == 0) shots[s].background[i] = i % 2 == 0 ? 1e-6F : 3000;
+      if (i % 5 == 0) shots[s].value[i] = float(i % 60);
+      if (i % 11 == 0) shots[s].value[i] = -1.5F;
+    }
+  auto x = variables_of(shots, numbers(6));
+  for (std::size_t u = 0; u < unknowns; ++u) x[u] += 0.25 * (double(u) - 20); // c: 4e-5 to 1e4
+  for (const Likelihood likelihood : {Likelihood::Poisson, Likelihood::NoisyPoisson}) {
+    const auto plain = plain_factors(shots, unknowns, x, likelihood);
+    auto target = make_target(shots, likelihood);
+    const FactorValue value = target.evaluate(x);
+    EXPECT_NEAR(value.f, plain.f, 1e-11 * std::abs(plain.f));
+    EXPECT_EQ(value.bad, 0);
+    expect_near(value.gradient, plain.gradient, 1e-11, "gradient");
+  }
+}
+
 TEST(FactorTarget, GradientIsThatOfFiniteDifferences) {
   const auto shots = make_shots(4);
   const auto x = variables_of(shots, numbers(4));
