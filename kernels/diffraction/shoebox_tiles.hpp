@@ -74,7 +74,7 @@ struct BoxPixels {
   std::int64_t first;
 
   KOKKOS_FUNCTION Triple<T> at(double dx, double dy) const {
-    const Vec3 row = grid->origin + (y + dy) * grid->slow;
+    const Vec3 row = grid->origin + window->depth * grid->normal + (y + dy) * grid->slow;
     const T column = counted_from<T>(x + dx);
     return {row.x + column * grid->fast.x, row.y + column * grid->fast.y,
             row.z + column * grid->fast.z};

@@ -68,6 +68,7 @@ struct Window {
   std::int64_t first_factor = 0; ///< in the table of factors
   std::int32_t first_tile = 0, tiles_across = 0;
   std::int32_t rows_end = 0; ///< largest box.y1 of the windows of its panel up to it
+  double depth = 0;          ///< of its pixels behind the panel's plane, along the normal (mm)
 };
 
 /// Of the windows [first, end) of a panel, sorted by box.y0, those that may have rows y0 <= y < y1.
@@ -99,6 +100,7 @@ struct PanelCone {
   PanelGrid grid;
   Vec3 middle;           ///< unit
   double cos_radius = 0; ///< of the cone about `middle`
+  int margin = 0;        ///< pixels by which windows, with their depth, may be beside the plane
 };
 
 /// The spectrum of a shot.
@@ -227,9 +229,11 @@ KOKKOS_FUNCTION void for_each_place(const PeakSources& from, const SpotPeak& pea
     const PanelCone& panel = from.panels[first_panel + p];
     // cos(r + m) > cos r - m
     if (dot(middle, panel.middle) < panel.cos_radius - radius) continue;
-    const PixelBox box =
+    PixelBox box =
         streak_box(peak.shape, peak.k0, spectrum, peak.channels, peak.chi2_max, panel.grid);
     if (box.empty()) continue;
+    box = {box.x0 - panel.margin, box.x1 + panel.margin, box.y0 - panel.margin,
+           box.y1 + panel.margin};
     std::int32_t first = range[0], end = range[1];
     narrow_windows(from.windows, box.y0, box.y1, first, end);
     for (std::int32_t w = first; w < end; ++w)

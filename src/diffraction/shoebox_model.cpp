@@ -39,6 +39,40 @@ void check_shot(const ShoeboxShot& shot, std::size_t parameters, const Reflectio
                   "only Gaussian peaks have derivatives (lattice {} has another shape)", l);
 }
 
+double depth_at(const models::Panel& panel, double x, double y) {
+  return models::absorption_depth(panel, {x * panel.pixel_size[0], y * panel.pixel_size[1]});
+}
+
+/// How many pixels the depth of sensors away from a panel's middle may move what it records.
+int margin_of(const models::Panel& panel) {
+  if (!panel.parallax) return 0;
+  const auto [width, height] = panel.image_size;
+  const double middle = depth_at(panel, 0.5 * width, 0.5 * height);
+  double shift = 0; // px
+  for (const double x : {0, width})
+    for (const double y : {0, height}) {
+      const Vec3 ray = panel.mm_to_lab({x * panel.pixel_size[0], y * panel.pixel_size[1]});
+      const double aside = norm(cross(ray, panel.normal())) / std::abs(dot(ray, panel.normal()));
+      shift = std::max(shift, aside * std::abs(depth_at(panel, x, y) - middle) /
+                                  std::min(panel.pixel_size[0], panel.pixel_size[1]));
+    }
+  return static_cast<int>(std::ceil(shift));
+}
+
+/// Panels where their sensors absorb.
+std::vector<PanelCone> absorbing_cones(const models::Detector& detector) {
+  std::vector<PanelCone> cones = make_panel_cones(models::absorption_planes(detector), 1);
+  for (std::size_t p = 0; p < cones.size(); ++p) cones[p].margin = margin_of(detector.panels[p]);
+  return cones;
+}
+
+/// Of the middle of a box behind its panel's plane.
+double depth_of(const Shoebox& box, const models::Panel& panel) {
+  if (!panel.parallax) return 0;
+  return depth_at(panel, 0.5 * (box.x0 + box.x1), 0.5 * (box.y0 + box.y1)) -
+         depth_at(panel, 0.5 * panel.image_size[0], 0.5 * panel.image_size[1]);
+}
+
 /// Panels of all shots, those of one detector once.
 struct PanelsOfShots {
   std::vector<PanelCone> cones;
@@ -57,7 +91,7 @@ PanelsOfShots list_panels(std::span<const ShoeboxJob> jobs) {
     const auto [place, is_new] =
         known.emplace(job.detector, static_cast<std::int32_t>(panels.cones.size()));
     if (is_new) {
-      const auto cones = make_panel_cones(*job.detector, 1);
+      const auto cones = absorbing_cones(*job.detector);
       panels.cones.insert(panels.cones.end(), cones.begin(), cones.end());
       panels.most = std::max(panels.most, cones.size());
     }
@@ -91,6 +125,7 @@ BoxWindows make_box_windows(std::span<const ShoeboxJob> jobs) {
       window.panel = panels.first[s] + box.panel;
       window.box = {box.x0, box.x1, box.y0, box.y1};
       window.first_pixel = static_cast<std::int64_t>(pixels);
+      window.depth = depth_of(box, jobs[s].detector->panels[std::size_t(box.panel)]);
       of_panel[std::size_t(box.panel)].push_back(window);
       pixels += box.size();
     }
@@ -336,7 +371,7 @@ std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const Shoeb
   check_shot(shot, shot.parameters.size(), list);
   const PeakSupply supply(list_lattices(shot, 0, 0, static_cast<std::size_t>(list.count)),
                           {channels_of(shot)}, reflections.state(), -2 * std::log(tail));
-  const WindowSet panels = whole_panels(make_panel_cones(detector, 1));
+  const WindowSet panels = whole_panels(absorbing_cones(detector));
   PeakSources sources = supply.sources();
   set_windows(panels, sources);
   sources.tail = tail;

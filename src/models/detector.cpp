@@ -10,14 +10,21 @@
 namespace kilobragg::models {
 namespace {
 
-/// Shift along fast and slow (mm) between the front plane and the mean depth of absorption, for the
-/// ray through `mm`: o = 1/mu - (t/cos + 1/mu) exp(-mu t / cos), taken along the ray.
+Vec3 away_from_sample(const Panel& panel) {
+  return panel.distance() < 0 ? -panel.normal() : panel.normal();
+}
+
+/// From the front plane to the mean depth of absorption (mm), along the unit `ray`:
+/// o = 1/mu - (t/cos + 1/mu) exp(-mu t / cos).
+Vec3 into_sensor(const Panel& panel, const Parallax& sensor, const Vec3& ray) {
+  const double path = sensor.thickness / dot(ray, away_from_sample(panel));
+  return (1 / sensor.mu - (path + 1 / sensor.mu) * std::exp(-sensor.mu * path)) * ray;
+}
+
+/// Shift along fast and slow (mm) of the ray through `mm`.
 PanelPoint parallax_shift(const Panel& panel, const Parallax& sensor, PanelPoint mm) {
-  const Vec3 ray = unit(panel.mm_to_lab(mm));
-  const Vec3 normal = panel.distance() < 0 ? -panel.normal() : panel.normal();
-  const double path = sensor.thickness / dot(ray, normal);
-  const double depth = 1 / sensor.mu - (path + 1 / sensor.mu) * std::exp(-sensor.mu * path);
-  return {dot(ray, panel.frame.fast) * depth, dot(ray, panel.frame.slow) * depth};
+  const Vec3 way = into_sensor(panel, sensor, unit(panel.mm_to_lab(mm)));
+  return {dot(way, panel.frame.fast), dot(way, panel.frame.slow)};
 }
 
 } // namespace
@@ -93,6 +100,23 @@ long Detector::pixel_count() const {
   long count = 0;
   for (const Panel& panel : panels) count += long(panel.image_size[0]) * panel.image_size[1];
   return count;
+}
+
+double absorption_depth(const Panel& panel, PanelPoint mm) {
+  if (!panel.parallax) return 0;
+  const Vec3 ray = unit(panel.mm_to_lab(mm));
+  return dot(into_sensor(panel, *panel.parallax, ray), away_from_sample(panel));
+}
+
+Detector absorption_planes(const Detector& detector) {
+  Detector moved = detector;
+  for (Panel& panel : moved.panels) {
+    const PanelPoint middle{panel.image_size[0] * panel.pixel_size[0] / 2,
+                            panel.image_size[1] * panel.pixel_size[1] / 2};
+    panel.frame.origin += absorption_depth(panel, middle) * away_from_sample(panel);
+    panel.parallax.reset();
+  }
+  return moved;
 }
 
 } // namespace kilobragg::models

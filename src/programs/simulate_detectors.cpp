@@ -251,43 +251,24 @@ models::Detector make_detector(const SimulateDetector& params) {
   return make_simulated_detector(params, SimulateBeam().wavelength).detector;
 }
 
-namespace {
-
-/// Moves panels with a sensor away from the sample by depth(mu, path) along the ray to their middle,
-/// where path (mm) is its way through `share` of the sensor.
-template <typename Depth>
-models::Detector move_panels(const models::Detector& detector, double share, const Depth& depth) {
+models::Detector layer_planes(const models::Detector& detector, int layers) {
+  if (layers == 1) return models::absorption_planes(detector);
   models::Detector moved = detector;
   for (models::Panel& panel : moved.panels) {
-    if (panel.mu <= 0 || panel.thickness <= 0) continue;
-    const Vec3 normal = unit(panel.normal());
-    const Vec3 middle = panel.mm_to_lab({panel.image_size[0] * panel.pixel_size[0] / 2,
-                                         panel.image_size[1] * panel.pixel_size[1] / 2});
-    const double cosine = std::abs(dot(unit(middle), normal));
-    const double along = depth(panel.mu, share * panel.thickness / cosine);
-    // Away from the sample, whichever way the normal points.
-    panel.frame.origin += (dot(middle, normal) > 0 ? 1.0 : -1.0) * along * cosine * normal;
-  }
-  return moved;
-}
-
-} // namespace
-
-models::Detector absorption_planes(const models::Detector& detector) {
-  return move_panels(detector, 1, [](double mu, double path) {
-    return 1 / mu - (path + 1 / mu) * std::exp(-mu * path);
-  });
-}
-
-models::Detector layer_planes(const models::Detector& detector, int layers) {
-  if (layers == 1) return absorption_planes(detector);
-  for (const models::Panel& panel : detector.panels)
     core::require(panel.mu > 0 && panel.thickness > 0,
                   "render.layers={} cannot be (panel {} has no sensor, or one of unknown material) "
                   "detector.preset=jungfrau_4m?",
                   layers, panel.name);
-  return move_panels(detector, 1.0 / layers,
-                     [](double mu, double path) { return 1 / mu - path / std::expm1(mu * path); });
+    const Vec3 normal = unit(panel.normal());
+    const Vec3 middle = panel.mm_to_lab({panel.image_size[0] * panel.pixel_size[0] / 2,
+                                         panel.image_size[1] * panel.pixel_size[1] / 2});
+    const double cosine =
+        dot(unit(middle), normal); // below 0 where the normal points to the sample
+    const double path = panel.thickness / (layers * std::abs(cosine));
+    const double depth = 1 / panel.mu - path / std::expm1(panel.mu * path);
+    panel.frame.origin += depth * cosine * normal;
+  }
+  return moved;
 }
 
 } // namespace kilobragg::programs

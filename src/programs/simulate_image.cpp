@@ -37,7 +37,7 @@ diffraction::ReflectionSphere sphere_of(const SimulateParams& params,
 ImageMaker::ImageMaker(const SimulateParams& params, const SimulatedScene& scene)
     : params_(params)
     , scene_(scene)
-    , planes_(absorption_planes(scene.detector.detector))
+    , planes_(models::absorption_planes(scene.detector.detector))
     , renderer_(layer_planes(scene.detector.detector, params.layers), mean_beam(params),
                 render_params(params))
     , background_(params, scene.media, planes_, mean_beam(params))

@@ -59,6 +59,41 @@ struct Scene {
   }
 };
 
+/// Spots stand where rays of the same directions are recorded in a thick sensor.
+TEST(PredictShot, SpotsShowTheParallaxOfSensors) {
+  Scene scene;
+  scene.params.oversample = 4;
+  const auto flat = scene.predict();
+  auto detector = std::make_shared<models::Detector>(*scene.shot.detector);
+  for (models::Panel& panel : detector->panels)
+    panel.parallax = models::Parallax{0.5 / panel.pixel_size[0], 8 * panel.pixel_size[0]};
+  scene.shot.detector = detector;
+  std::map<std::pair<models::Miller, int>, PredictedSpot> thick;
+  for (const PredictedSpot& spot : scene.predict()) thick[{spot.hkl, spot.lattice}] = spot;
+  double along = 0, squares = 0;
+  std::size_t compared = 0;
+  for (const PredictedSpot& spot : flat) {
+    const auto found = thick.find({spot.hkl, spot.lattice});
+    if (found == thick.end() || found->second.panel != spot.panel) continue;
+    const models::Panel& panel = detector->panels[std::size_t(spot.panel)];
+    const models::PanelPoint px = spot.px;
+    const models::PanelPoint want =
+        panel.mm_to_pixel({px.x * panel.pixel_size[0], px.y * panel.pixel_size[1]});
+    if (px.x < 10 || px.x > width - 10 || px.y < 10 || px.y > height - 10) continue;
+    // Centroids of peaks of hardly a pixel depend on where in it they stand, by a tenth of one.
+    const double dx = want.x - px.x, dy = want.y - px.y, found_dx = found->second.px.x - px.x,
+                 found_dy = found->second.px.y - px.y;
+    EXPECT_NEAR(found_dx, dx, 0.25);
+    EXPECT_NEAR(found_dy, dy, 0.25);
+    along += dx * found_dx + dy * found_dy;
+    squares += dx * dx + dy * dy;
+    ++compared;
+  }
+  EXPECT_GT(compared, 50u);
+  EXPECT_GT(std::sqrt(squares / double(compared)), 0.4); // px
+  EXPECT_NEAR(along / squares, 1, 0.03);
+}
+
 TEST(PredictShot, AgreesWithTheRenderer) {
   Scene scene;
   scene.shot.distance = 0.4;

@@ -84,6 +84,7 @@ struct ShoeboxJob {
 /// r_e^2 fluence scale P Omega c sum_s w_s |F|^2 <F_latt^2>, with polarisation P, solid angle Omega and
 /// capture c taken at the middle of the pixel and derived with it. All shots go through each launch
 /// together; none changes a bit of another.
+/// Panels with parallax record at the mean depth of absorption, that of the middle of each shoebox.
 /// Peaks are added also where they overlap: Renderer does so only where they end before the next begins.
 /// Where |F|^2 has layers, values take those of the shifted wavelengths; the derivative to the wavelength
 /// leaves out the change of |F|^2. Throws core::Error for other shapes, boxes beyond their panel,

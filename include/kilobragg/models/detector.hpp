@@ -100,4 +100,14 @@ struct Detector {
   long pixel_count() const;
 };
 
+/// How far behind the front plane photons that meet it at `mm` are absorbed on average (mm along the
+/// normal, away from the sample); 0 without parallax.
+double absorption_depth(const Panel& panel, PanelPoint mm);
+
+/// Panels where photons are recorded on average: each with parallax is moved away from the sample by the
+/// mean depth at which its sensor absorbs, and has no parallax left, so that flat pixels show that of thick
+/// ones. Directions are those from the sample to the panel's middle; at the panel's edges the shift is
+/// right to about a tenth of a pixel.
+Detector absorption_planes(const Detector& detector);
+
 } // namespace kilobragg::models

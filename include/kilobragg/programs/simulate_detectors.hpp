@@ -38,12 +38,7 @@ SimulatedDetector make_simulated_detector(const SimulateDetector& params, double
 /// The detector of make_simulated_detector().
 models::Detector make_detector(const SimulateDetector& params);
 
-/// Panels where photons are recorded on average: each moved back by the mean depth at which its
-/// sensor absorbs, so that flat pixels show the parallax of thick ones. Directions are those from the
-/// sample to the panel's middle; at the panel's edges the shift is right to about a tenth of a pixel.
-models::Detector absorption_planes(const models::Detector& detector);
-
-/// The detector for a renderer with `layers` planes. With one, absorption_planes(). With more the
+/// The detector for a renderer with `layers` planes. With one, models::absorption_planes(). With more the
 /// renderer itself puts planes into the sensors, each at the front of what it stands for: panels are
 /// moved back by the mean depth at which a single layer absorbs (nearly half of it), and the more layers
 /// there are the nearer they are to the true detector. Throws core::Error with several layers of no
