@@ -29,7 +29,7 @@ AmplitudeGridView box_around(const std::vector<models::Miller>& hkl) {
 /// Numbers of the reflections at every point.
 std::vector<std::int32_t> number_points(const std::vector<models::Miller>& hkl,
                                         const AmplitudeGridView& grid) {
-  const auto length = [](std::int32_t limit) { return static_cast<std::size_t>(2 * limit + 1); };
+  const auto length = [](std::int32_t limit) { return 2 * static_cast<std::size_t>(limit) + 1; };
   const std::size_t rows = length(grid.k_max), columns = length(grid.l_max);
   std::vector<std::int32_t> numbers(length(grid.h_max) * rows * columns, -1);
   for (std::size_t i = 0; i < hkl.size(); ++i) {

@@ -383,6 +383,7 @@ std::vector<LitBox> find_lit_boxes(const models::Detector& detector, const Shoeb
   to_host(spots.peaks, std::span(peaks));
   to_host(spots.places, std::span(places));
   std::vector<LitBox> boxes;
+  boxes.reserve(places.size());
   for (const SpotPlace& place : places)
     boxes.push_back(
         {static_cast<std::uint32_t>(peaks[static_cast<std::size_t>(place.peak)].reflection),

@@ -289,6 +289,7 @@ std::vector<Stage1Result> refine_shots(std::span<const ShotToRefine> shots,
     for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i]->take(light.of_request[i]);
   }
   std::vector<Stage1Result> results;
+  results.reserve(refinements.size());
   for (const ShotRefinement& refinement : refinements) results.push_back(refinement.result());
   return results;
 }

@@ -111,6 +111,7 @@ void PixelRun::log_cpu(const std::string& what, double start, const std::string&
 
 void PixelRun::refine_together(const std::vector<std::size_t>& numbers) {
   std::vector<ShotToRefine> some;
+  some.reserve(numbers.size());
   for (const std::size_t i : numbers) some.push_back({&shots_[i].model, &shots_[i].pixels});
   const std::vector<Stage1Result> results =
       refine_shots(some, table_, sphere_, pixels_.stage1_params);
