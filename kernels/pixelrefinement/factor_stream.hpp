@@ -18,7 +18,8 @@ struct FactorSegment {
   std::int32_t few = 0; ///< of its own pixels, the first so many are of few photons: see Photons
   float brightest = 0;  ///< kernel of these
   std::int32_t unknown = 0, lattice = 0, shot = 0;
-  float inv_d2 = 0, readout = 0;        ///< readout of all its pixels, if not each has its own
+  float inv_d2 = 0, by_size = 0;
+  float readout = 0;                    ///< of all its pixels, if not each has its own
   std::uint8_t left_out = 0, quiet = 0; ///< quiet = counts whole photons, whatever the likelihood
   std::uint8_t readout_of_each = 0;
   double constant = 0; ///< the part of f that does not depend on the model
@@ -63,11 +64,12 @@ struct FactorArrays {
 
 /// Arrays on the device that launches fill.
 struct FactorRows {
-  double* c = nullptr;                                    ///< [segment] F^2 exp(g - B inv_d2 / 2)
+  double* c = nullptr; ///< [segment] F^2 exp(g - B inv_d2 / 2 + by_size u)
   double *f = nullptr, *slope = nullptr, *chi2 = nullptr; ///< [segment]
-  double *of_factor = nullptr, *of_scale = nullptr, *of_b = nullptr; ///< [segment] information
-  double *block_f = nullptr, *block_chi2 = nullptr;                  ///< [block]
-  double *shared_slope = nullptr, *shared_information = nullptr;     ///< [shared pixel]
+  double *of_factor = nullptr, *of_scale = nullptr, *of_b = nullptr,
+         *of_size = nullptr;                                     ///< [segment] information
+  double *block_f = nullptr, *block_chi2 = nullptr;              ///< [block]
+  double *shared_slope = nullptr, *shared_information = nullptr; ///< [shared pixel]
 };
 
 /// Threads of a GPU that share a row, and rows of a team.
@@ -253,7 +255,7 @@ struct SegmentWork {
   /// Information that shared pixels give: with d m / d ln F = 2 sum of the lights of one unknown, and so
   /// on, cross terms between parts of the same unknown, lattice or shot included.
   struct Information {
-    double of_factor = 0, of_scale = 0, of_b = 0;
+    double of_factor = 0, of_scale = 0, of_b = 0, of_size = 0;
   };
   KOKKOS_FUNCTION Information shared_information(const FactorSegment& s, double c) const {
     Information sum;
@@ -267,13 +269,17 @@ struct SegmentWork {
         const FactorSegment& o = in.segments[other];
         const double light = out.c[other] * in.part_kernel[part];
         if (o.unknown == s.unknown) lights.of_factor += light;
-        if (o.lattice == s.lattice) lights.of_scale += light;
+        if (o.lattice == s.lattice) {
+          lights.of_scale += light;
+          lights.of_size += o.by_size * light;
+        }
         lights.of_b += 0.5 * o.inv_d2 * light;
       }
       const double weight = c * in.kernel_of_part[i] * out.shared_information[pixel];
       sum.of_factor += weight * lights.of_factor;
       sum.of_scale += weight * lights.of_scale;
       sum.of_b += 0.5 * s.inv_d2 * weight * lights.of_b;
+      sum.of_size += s.by_size * weight * lights.of_size;
     }
     return sum;
   }
@@ -289,6 +295,7 @@ struct SegmentWork {
       information.of_factor += sums.information;
       information.of_scale += sums.information;
       information.of_b += half * half * sums.information;
+      information.of_size += static_cast<double>(s.by_size) * s.by_size * sums.information;
     }
     finish_with(row, sums, information);
   }
@@ -303,6 +310,7 @@ struct SegmentWork {
       out.of_factor[row] = information.of_factor;
       out.of_scale[row] = information.of_scale;
       out.of_b[row] = information.of_b;
+      out.of_size[row] = information.of_size;
     }
   }
 };
@@ -389,9 +397,9 @@ void stream_pixels(const FactorArrays& in, const FactorRows& out) {
   }
 }
 
-/// Where the variables are: ln F of every unknown, g of every lattice, B of every shot.
+/// Where the variables are: ln F of every unknown, g of every lattice, B of every shot, u of every lattice.
 struct FactorVariables {
-  const double *log_f = nullptr, *scale = nullptr, *b = nullptr;
+  const double *log_f = nullptr, *scale = nullptr, *b = nullptr, *size = nullptr;
 };
 
 /// c of every segment; infinite beyond e^600, where no amplitude is.
@@ -405,7 +413,8 @@ inline void set_factors(const FactorArrays& in, const FactorVariables& x, double
         double exponents[lanes<T>] = {};
         for (int i = 0; i < count; ++i) {
           const FactorSegment& s = in.segments[first + i];
-          exponents[i] = 2 * x.log_f[s.unknown] + x.scale[s.lattice] - 0.5 * s.inv_d2 * x.b[s.shot];
+          exponents[i] = 2 * x.log_f[s.unknown] + x.scale[s.lattice] -
+                         0.5 * s.inv_d2 * x.b[s.shot] + s.by_size * x.size[s.lattice];
         }
         T exponent;
         diffraction::fill_lanes(exponents, exponent);
@@ -473,22 +482,30 @@ inline void sum_shots(const ShotSumWork& work) {
   Kokkos::parallel_for("sums of shots", DeviceRange(0, work.in.shot_count), work);
 }
 
-/// Adds over the segments of each shot, in their order: of_scale to its lattices, weight * of_b to its B,
-/// where the weight is -inv_d2 / 2 of the segment or, for information, 1.
-inline void sum_scales(const FactorArrays& in, const double* of_scale, const double* of_b,
-                       bool weigh, double* scale, double* b) {
+/// Of every segment, or the same summed over those of each lattice (scale, size) and shot (b).
+template <typename T>
+struct ShotVariables {
+  T *scale = nullptr, *b = nullptr, *size = nullptr;
+};
+
+/// Adds over the segments of each shot, in their order; with `weigh` b times -inv_d2 / 2 and size times
+/// by_size, as in gradients.
+inline void sum_scales(const FactorArrays& in, const ShotVariables<const double>& of_segment,
+                       bool weigh, const ShotVariables<double>& sums) {
   Kokkos::parallel_for(
       "sums of scales", DeviceRange(0, in.shot_count), KOKKOS_LAMBDA(const std::int64_t shot) {
         for (std::int64_t l = in.shots[shot].first_lattice; l < in.shots[shot + 1].first_lattice;
              ++l)
-          scale[l] = 0;
+          sums.scale[l] = sums.size[l] = 0;
         double sum = 0;
         for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment;
              ++i) {
-          scale[in.segments[i].lattice] += of_scale[i];
-          sum += (weigh ? -0.5 * in.segments[i].inv_d2 : 1.0) * of_b[i];
+          const FactorSegment& s = in.segments[i];
+          sums.scale[s.lattice] += of_segment.scale[i];
+          sums.size[s.lattice] += (weigh ? s.by_size : 1.0) * of_segment.size[i];
+          sum += (weigh ? -0.5 * s.inv_d2 : 1.0) * of_segment.b[i];
         }
-        b[shot] = sum;
+        sums.b[shot] = sum;
       });
 }
 

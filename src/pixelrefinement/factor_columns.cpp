@@ -100,6 +100,7 @@ private:
     s.lattice = static_cast<std::int32_t>(lattices_ + from.lattice);
     s.shot = shot_;
     s.inv_d2 = from.inv_d2;
+    s.by_size = from.by_size;
     s.left_out = from.left_out;
     s.readout_of_each = shot.readout.size() > 1;
     s.readout = shot.readout.size() == 1 ? shot.readout[0] : 0;

@@ -64,7 +64,7 @@ struct DeviceColumns {
 
 /// What launches fill. Information has arrays of its own only once it is asked for.
 struct DeviceRows {
-  DeviceArray<double> c, f, slope, chi2, of_factor, of_scale, of_b;
+  DeviceArray<double> c, f, slope, chi2, of_factor, of_scale, of_b, of_size;
   DeviceArray<double> block_f, block_chi2, shared_slope, shared_information;
 
   FactorRows prepare(const DeviceColumns& columns, PixelSum wanted) {
@@ -78,20 +78,12 @@ struct DeviceRows {
       grow(block_chi2, blocks);
     }
     if (wanted == PixelSum::Information) {
-      for (auto* array : {&of_factor, &of_scale, &of_b}) grow(*array, segments);
+      for (auto* array : {&of_factor, &of_scale, &of_b, &of_size}) grow(*array, segments);
       grow(shared_information, shared);
     }
-    return {c.data(),
-            f.data(),
-            slope.data(),
-            chi2.data(),
-            of_factor.data(),
-            of_scale.data(),
-            of_b.data(),
-            block_f.data(),
-            block_chi2.data(),
-            shared_slope.data(),
-            shared_information.data()};
+    return {c.data(),         f.data(),          slope.data(),        chi2.data(),
+            of_factor.data(), of_scale.data(),   of_b.data(),         of_size.data(),
+            block_f.data(),   block_chi2.data(), shared_slope.data(), shared_information.data()};
   }
 };
 
@@ -141,7 +133,7 @@ struct FactorTarget::State {
   FactorColumns host; ///< without pixels
   DeviceColumns columns;
   DeviceRows rows;
-  DeviceArray<double> x, scale_sums, b_sums;
+  DeviceArray<double> x, scale_sums, b_sums, size_sums;
   DeviceArray<TwoPartSum> unknown_sums;
   DeviceArray<ShotSum> shot_sums;
   DeviceArray<std::uint8_t> on_device;
@@ -172,12 +164,12 @@ struct FactorTarget::State {
   std::int64_t addends() const {
     return static_cast<std::int64_t>(host.segments.size() + host.blocks.size());
   }
-  std::size_t size() const { return unknowns + lattices + shots; }
+  std::size_t size() const { return unknowns + 2 * lattices + shots; }
 
   void count_pixels();
   FactorArrays prepare(std::span<const double> at, bool all_shots);
   ShotSumWork shot_work(const FactorArrays& in, const FactorRows& out, bool residual);
-  void sum_over_shots(const FactorArrays& in, const double* of_scale, const double* of_b,
+  void sum_over_shots(const FactorArrays& in, const ShotVariables<const double>& of_segment,
                       bool weigh, std::span<double> variables);
   std::vector<TwoPartSum> sum_over_segments(const double* of_segment, double factor, bool squared);
   std::vector<double> sum_of_ranks(const std::vector<TwoPartSum>& local) const;
@@ -217,7 +209,8 @@ FactorArrays FactorTarget::State::prepare(std::span<const double> at, bool all_s
     in.on = on_device.data();
   }
   rows.prepare(columns, PixelSum::Fit);
-  set_factors(in, {x.data(), x.data() + unknowns, x.data() + unknowns + lattices}, rows.c.data());
+  const double *scale = x.data() + unknowns, *b = scale + lattices, *change = b + shots;
+  set_factors(in, {x.data(), scale, b, change}, rows.c.data());
   return in;
 }
 
@@ -227,16 +220,19 @@ ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorR
   return {in, out, f_range, 0.5 * unknown_range.largest, residual, shot_sums.data()};
 }
 
-void FactorTarget::State::sum_over_shots(const FactorArrays& in, const double* of_scale,
-                                         const double* of_b, bool weigh,
+void FactorTarget::State::sum_over_shots(const FactorArrays& in,
+                                         const ShotVariables<const double>& of_segment, bool weigh,
                                          std::span<double> variables) {
   grow(scale_sums, lattices);
   grow(b_sums, shots);
-  sum_scales(in, of_scale, of_b, weigh, scale_sums.data(), b_sums.data());
+  grow(size_sums, lattices);
+  sum_scales(in, of_segment, weigh, {scale_sums.data(), b_sums.data(), size_sums.data()});
   const auto scale = variables.subspan(unknowns, lattices),
-             b = variables.subspan(unknowns + lattices, shots);
+             b = variables.subspan(unknowns + lattices, shots),
+             change = variables.subspan(unknowns + lattices + shots, lattices);
   if (params.scale_free && lattices > 0) to_host(scale_sums, scale);
   if (params.b_free && shots > 0) to_host(b_sums, b);
+  if (params.size_free && lattices > 0) to_host(size_sums, change);
 }
 
 std::vector<TwoPartSum> FactorTarget::State::sum_over_segments(const double* of_segment,
@@ -276,6 +272,9 @@ std::size_t FactorTarget::scale_of(std::size_t shot, std::size_t lattice) const 
 }
 std::size_t FactorTarget::b_of(std::size_t shot) const {
   return state_->unknowns + state_->lattices + shot;
+}
+std::size_t FactorTarget::size_of(std::size_t shot, std::size_t lattice) const {
+  return scale_of(shot, lattice) + state_->lattices + state_->shots;
 }
 const std::vector<std::int64_t>& FactorTarget::rejected() const { return state_->host.rejected; }
 const std::vector<std::size_t>& FactorTarget::bad_shots() const { return state_->bad; }
@@ -326,7 +325,7 @@ FactorValue FactorTarget::evaluate(std::span<const double> x) {
   for (std::size_t i = 0; i < s.unknowns; ++i)
     result.gradient[i] =
         TwoPartSum{message[head + 2 * i], message[head + 2 * i + 1]}.value(s.unknown_range);
-  s.sum_over_shots(in, out.slope, out.slope, true, result.gradient);
+  s.sum_over_shots(in, {out.slope, out.slope, out.slope}, true, result.gradient);
   return result;
 }
 
@@ -337,7 +336,7 @@ std::vector<double> FactorTarget::information(std::span<const double> x) {
   stream<PixelSum::Information>(s.params.likelihood, in, out);
   std::vector<double> result = s.sum_of_ranks(s.sum_over_segments(out.of_factor, 4, false));
   result.resize(s.size());
-  s.sum_over_shots(in, out.of_scale, out.of_b, false, result);
+  s.sum_over_shots(in, {out.of_scale, out.of_b, out.of_size}, false, result);
   return result;
 }
 

@@ -1,8 +1,11 @@
 // Contributions of the forward model at |F|^2 = 1, sorted into segments and shared pixels.
 #include "kilobragg/pixelrefinement/make_stream.hpp"
 
+#include "kilobragg/pixelrefinement/partiality.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -17,6 +20,7 @@ struct Part {
   std::int32_t lattice;
   float inv_d2;
   double kernel;
+  double by_size; ///< d ln kernel / d ln N
 };
 
 /// Windows of the boxes that count, and the pixel of ShotPixels at each place of the model's image.
@@ -42,6 +46,12 @@ Windows make_windows(const ShotPixels& pixels) {
   return windows;
 }
 
+void join(Part& last, const Part& part) {
+  const double kernel = last.kernel + part.kernel;
+  last.by_size = (last.kernel * last.by_size + part.kernel * part.by_size) / kernel;
+  last.kernel = kernel;
+}
+
 /// Adds up parts of one row in one pixel and lattice; they come sorted.
 void join_equal_parts(std::vector<Part>& parts) {
   std::size_t out = 0;
@@ -49,7 +59,7 @@ void join_equal_parts(std::vector<Part>& parts) {
     Part* last = out > 0 ? &parts[out - 1] : nullptr;
     if (last != nullptr && last->pixel == part.pixel && last->unknown == part.unknown &&
         last->lattice == part.lattice)
-      last->kernel += part.kernel;
+      join(*last, part);
     else
       parts[out++] = part;
   }
@@ -70,11 +80,15 @@ void add_parts(const ShotModel& shot, std::size_t lattice, const models::Detecto
       detector, shot.beam, one, ones,
       {.oversample = params.oversample, .tail = params.tail, .contributions = true});
   const auto first_row = static_cast<std::int32_t>(layer * near.layer_size);
-  for (const diffraction::Contribution& c : image.contributions)
-    if (const std::uint32_t pixel = windows.pixel[c.pixel]; pixel != no_pixel && c.photons > 0)
-      parts.push_back({pixel, first_row + near.row[c.reflection],
-                       static_cast<std::int32_t>(lattice), near.inv_d2[c.reflection],
-                       double(c.photons)});
+  std::vector<double> by_size(near.size(), std::numeric_limits<double>::quiet_NaN());
+  for (const diffraction::Contribution& c : image.contributions) {
+    const std::uint32_t pixel = windows.pixel[c.pixel];
+    if (pixel == no_pixel || !(c.photons > 0)) continue;
+    double& change = by_size[c.reflection];
+    if (std::isnan(change)) change = change_with_size(shot, lattice, near.hkl[c.reflection]);
+    parts.push_back({pixel, first_row + near.row[c.reflection], static_cast<std::int32_t>(lattice),
+                     near.inv_d2[c.reflection], double(c.photons), change});
+  }
 }
 
 /// Parts of all lattices and layers, sorted by pixel; those of one row in one pixel and lattice are added
@@ -162,13 +176,20 @@ void add_segments(Listing& listing, const Windows& windows, ShotStream& stream) 
       keys.emplace_back(key_of(listing.parts[i], windows), i);
   std::sort(keys.begin(), keys.end());
   listing.segment.resize(listing.parts.size());
+  std::vector<double> light, change;
   for (std::size_t k = 0; k < keys.size(); ++k) {
     const auto& [key, part] = keys[k];
     if (k == 0 || keys[k - 1].first != key)
       stream.segments.push_back(
           {key.unknown, key.lattice, listing.parts[part].inv_d2, 0, 0, key.left_out});
+    light.resize(stream.segments.size());
+    change.resize(stream.segments.size());
+    light.back() += listing.parts[part].kernel;
+    change.back() += listing.parts[part].kernel * listing.parts[part].by_size;
     listing.segment[part] = static_cast<std::int32_t>(stream.segments.size()) - 1;
   }
+  for (std::size_t i = 0; i < light.size(); ++i)
+    stream.segments[i].by_size = static_cast<float>(change[i] / light[i]);
 }
 
 /// Counts the pixels that segments light alone, and makes room for them.

@@ -38,10 +38,10 @@ public:
       if (params.energy_sigma > 0 && i + layer < unknowns_)
         ties_.push_back({i, i + layer, params.energy_sigma});
     }
-    // g of all lattices held here, then B of all shots: see FactorTarget.
+    // g of all lattices held here, then B of all shots, then u of all lattices: see FactorTarget.
     for (const HeldShot& shot : held) lattices_ += shot.lattices;
     for (const HeldShot& shot : held) b_factor_.push_back(shot.b_factor);
-    core::require(unknowns_ + lattices_ + held.size() == target.variables(),
+    core::require(unknowns_ + 2 * lattices_ + held.size() == target.variables(),
                   "{} shots with {} lattices do not fit {} variables", held.size(), lattices_,
                   target.variables());
   }
@@ -108,6 +108,9 @@ private:
       const std::size_t i = unknowns_ + lattices_ + s;
       visit(i, x[i] + b_factor_[s], params_.b_sigma);
     }
+    const std::size_t first_size = unknowns_ + lattices_ + b_factor_.size();
+    for (std::size_t i = first_size; i < first_size + lattices_; ++i)
+      visit(i, x[i], params_.size_sigma);
   }
 
   const parallel::Communicator& communicator_;
@@ -208,6 +211,8 @@ CheckpointProblem problem_of(const std::vector<HeldShot>& held, const Stage2Para
   for (const HeldShot& shot : held)
     problem.blocks.push_back({shot.identifier + " g", shot.lattices});
   for (const HeldShot& shot : held) problem.blocks.push_back({shot.identifier + " B", 1});
+  for (const HeldShot& shot : held)
+    problem.blocks.push_back({shot.identifier + " N", shot.lattices});
   return problem;
 }
 

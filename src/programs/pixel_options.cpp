@@ -152,6 +152,8 @@ void declare_stages(OptionSet& set, PixelOptions& o) {
           "Standard deviation of a restraint of ln G to stage 1.");
   set.add("pixels.stage2.b_sigma", s2.priors.b_sigma,
           "Expected spread of B between shots (angstrom^2).");
+  set.add("pixels.stage2.size_sigma", s2.priors.size_sigma,
+          "Standard deviation of a restraint of ln N to stage 1.");
 }
 
 } // namespace
@@ -231,6 +233,9 @@ void validate(const PixelOptions& o) {
   core::require(o.stage2_params.lbfgs.history >= 1 && o.stage2_params.lbfgs.max_iterations >= 1,
                 "pixels.stage2.history={} or max_iterations={} (at least 1)",
                 o.stage2_params.lbfgs.history, o.stage2_params.lbfgs.max_iterations);
+  core::require(o.stage2_params.priors.size_sigma > 0,
+                "pixels.stage2.size_sigma={} (must be above 0; pixels.fix.Nabc=True fixes N)",
+                o.stage2_params.priors.size_sigma);
   core::require(o.stage2_params.priors.scale_sigma > 0 && o.stage2_params.priors.b_sigma > 0,
                 "pixels.stage2.scale_sigma={} or b_sigma={} (must be above 0: they settle the "
                 "common scale)",

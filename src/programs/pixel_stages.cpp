@@ -29,11 +29,14 @@ void warn_of_rejected(const parallel::Communicator& communicator, const FactorTa
     core::log_warning("{} pixels take no part (value, background or model is no number)", rejected);
 }
 
-/// G and B of a held shot as stage 2 left them.
+/// G, B and N of a held shot as stage 2 left them.
 void move_shot(ShotModel& shot, const std::vector<double>& x, const FactorTarget& target,
                std::size_t held) {
-  for (std::size_t l = 0; l < shot.lattices.size(); ++l)
-    shot.lattices[l].scale *= std::exp(x[target.scale_of(held, l)]);
+  for (std::size_t l = 0; l < shot.lattices.size(); ++l) {
+    diffraction::ShotLattice& lattice = shot.lattices[l];
+    lattice.scale *= std::exp(x[target.scale_of(held, l)]);
+    lattice.size = std::exp(x[target.size_of(held, l)]) * lattice.size;
+  }
   shot.b_factor += x[target.b_of(held)];
 }
 
@@ -235,7 +238,8 @@ double PixelRun::stage2(bool last) {
     number.push_back(i);
   }
   FactorTarget target(communicator_, streams, table_.size(),
-                      {.likelihood = pixels_.stage1_params.target.likelihood});
+                      {.likelihood = pixels_.stage1_params.target.likelihood,
+                       .size_free = !pixels_.rules.size.fixed});
   streams = {};
   warn_of_rejected(communicator_, target);
   std::vector<std::size_t> bad;

@@ -62,7 +62,7 @@ struct Work {
       bytes += 80 * std::int64_t(s.segments.size()); // 56 of description, c and two sums
       pixels += single + shared;
     }
-    x.assign(unknown_count + 2 * shot_count, 0.01);
+    x.assign(unknown_count + 3 * shot_count, 0.01);
   }
 };
 

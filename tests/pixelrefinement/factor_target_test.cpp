@@ -58,7 +58,8 @@ private:
                           0.01F + 0.002F * float(row),
                           std::int64_t(shot.kernel.size()),
                           counts[random_() % 9],
-                          random_() % 7 == 0};
+                          random_() % 7 == 0,
+                          1 + 0.5F * float(row % 7)};
     for (int i = 0; i < segment.count; ++i) {
       const float readout = readout_of_each ? uniform(0.06F, 1.5F) : readouts == 0 ? 0 : 0.02F;
       shot.kernel.push_back(uniform(0, 12));
@@ -94,14 +95,16 @@ std::vector<ShotStream> make_shots(std::size_t count) {
 /// Variables of some shots by their numbers, the same for a shot wherever it is.
 std::vector<double> variables_of(const std::vector<ShotStream>& all,
                                  const std::vector<std::size_t>& held) {
-  std::vector<double> x, b;
+  std::vector<double> x, b, size;
   for (std::size_t u = 0; u < unknowns; ++u) x.push_back(0.2 * std::sin(double(u)));
   for (const std::size_t shot : held) {
     for (std::int32_t l = 0; l < all[shot].lattices; ++l)
-      x.push_back(0.1 * std::cos(double(shot) + 3 * l));
+      x.push_back(0.1 * std::cos(double(shot) + 3 * l)),
+          size.push_back(0.05 * std::sin(double(shot) - 2 * l));
     b.push_back(0.5 * std::sin(2.0 + double(shot)));
   }
   x.insert(x.end(), b.begin(), b.end());
+  x.insert(x.end(), size.begin(), size.end());
   return x;
 }
 
@@ -187,7 +190,8 @@ TEST(FactorTarget, GradientIsThatOfFiniteDifferences) {
         moved[i] += step;
         return target.evaluate(moved).above(here);
       };
-      const double h = i >= target.b_of(0) ? 2e-3 : 2e-4;
+      const bool is_b = i >= target.b_of(0) && i < target.size_of(0, 0);
+      const double h = is_b ? 2e-3 : 2e-4;
       const double slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
       EXPECT_NEAR(here.gradient[i], slope, 2e-7 * (10 + std::abs(slope))) << i;
     }
@@ -198,7 +202,8 @@ TEST(FactorTarget, WhatIsNotFreeHasNoGradient) {
   const auto shots = make_shots(3);
   const auto x = variables_of(shots, numbers(3));
   FactorTarget free(Communicator::alone(), shots, unknowns, {});
-  FactorTarget fixed(Communicator::alone(), shots, unknowns, {Likelihood::Normal, false, false});
+  FactorTarget fixed(Communicator::alone(), shots, unknowns,
+                     {Likelihood::Normal, false, false, false});
   const FactorValue a = free.evaluate(x), b = fixed.evaluate(x);
   EXPECT_EQ(a.f, b.f);
   for (std::size_t i = 0; i < x.size(); ++i)
@@ -277,7 +282,8 @@ TEST(FactorTarget, HasTheSameBitsOnAnyNumberOfRanks) {
       for (std::size_t i = 0; i < held.size(); ++i) {
         expect_same(target.b_of(i), alone.b_of(held[i]));
         for (std::size_t l = 0; l < std::size_t(shots[held[i]].lattices); ++l)
-          expect_same(target.scale_of(i, l), alone.scale_of(held[i], l));
+          expect_same(target.scale_of(i, l), alone.scale_of(held[i], l)),
+              expect_same(target.size_of(i, l), alone.size_of(held[i], l));
       }
     }
   }
@@ -291,7 +297,7 @@ TEST(FactorTarget, NoShotsAnywhere) {
   EXPECT_EQ(value.gradient, std::vector<double>(unknowns));
   EXPECT_EQ(target.information(std::vector<double>(unknowns)), std::vector<double>(unknowns));
   auto one_empty = make_target({ShotStream{}}, Likelihood::Poisson);
-  EXPECT_EQ(one_empty.evaluate(std::vector<double>(unknowns + 2)).f, 0);
+  EXPECT_EQ(one_empty.evaluate(std::vector<double>(unknowns + 3)).f, 0);
 }
 
 TEST(FactorTarget, RejectsPixelsWithoutMeaning) {
@@ -388,7 +394,7 @@ TEST(FactorTarget, MinimisesUntilTheGradientIsNothing) {
   const auto world = Communicator::world();
   const auto held = held_by(world.rank(), world.size(), count, 3);
   for (const Likelihood likelihood : {Likelihood::Normal, Likelihood::Poisson}) {
-    FactorTarget target(world, pick(shots, held), unknowns, {likelihood, true, false});
+    FactorTarget target(world, pick(shots, held), unknowns, {likelihood, true, false, false});
     auto x = variables_of(shots, held);
     auto diagonal = target.information(x);
     for (double& d : diagonal)

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace kilobragg::pixelrefinement {
 namespace {
 
@@ -81,6 +84,45 @@ TEST(Partiality, OfAMonochromaticBeamIsOneOnTheSphere) {
   EXPECT_NEAR(partiality(shot, 0, hkl), 1, 1e-9);
   shot.wavelength.scale = 1.01;
   EXPECT_LT(partiality(shot, 0, hkl), 0.99);
+}
+
+TEST(Partiality, ChangeWithSizeIsThatOfTheModelsPhotons) {
+  ShotModel shot = testing::model_of_shot(1);
+  auto detector = std::make_shared<models::Detector>();
+  models::Panel panel;
+  panel.frame = {{1, 0, 0}, {0, -1, 0}, {-67.5, 67.5, -100}};
+  panel.image_size = {450, 450};
+  panel.pixel_size = {0.3, 0.3};
+  detector->panels.push_back(panel);
+  shot.detector = detector;
+  shot.lattices[0].rotation = 1e-6 * Mat3::identity();
+  const auto near = reflections_near(shot, expand_to_sphere(testing::wilson_table(3, true, 0)), 0);
+  ShotPixels whole;
+  whole.boxes.resize(1);
+  whole.boxes[0].box = {0, 0, 450, 0, 450};
+  double least = 3, most = 3;
+  int compared = 0;
+  for (std::size_t i = 0; i < near.size(); i += 3) {
+    const models::Miller& hkl = near.hkl[i];
+    const auto light = [&](double change) {
+      ShotModel moved = shot;
+      moved.lattices[0].size = std::exp(change) * moved.lattices[0].size;
+      double sum = 0;
+      for (const double p :
+           testing::bragg_of(moved, whole, {{hkl}, {1e6}, {}}, {.oversample = 4, .tail = 1e-12}))
+        sum += p;
+      return sum;
+    };
+    if (light(0) < 100) continue;
+    const double expected = std::log(light(0.01) / light(-0.01)) / 0.02,
+                 found = change_with_size(shot, 0, hkl);
+    EXPECT_NEAR(found, expected, 0.05) << hkl.h << ' ' << hkl.k << ' ' << hkl.l;
+    least = std::min(least, found), most = std::max(most, found);
+    ++compared;
+  }
+  EXPECT_GT(compared, 20);
+  EXPECT_LT(least, 2); // far from the sphere light goes as blocks grow
+  EXPECT_GT(most, 3.3);
 }
 
 } // namespace

@@ -13,7 +13,7 @@
 
 namespace kilobragg::testing {
 
-/// Columns of one flat vector: [ln F | g of all lattices | B of all shots].
+/// Columns of one flat vector: [ln F | g of all lattices | B of all shots | u of all lattices].
 struct PlainFactors {
   double f = 0, left_out = 0;
   std::vector<double> gradient, information,
@@ -30,18 +30,19 @@ struct PlainPart {
 class PlainShot {
 public:
   PlainShot(const pixelrefinement::ShotStream& shot, std::span<const double> x,
-            std::size_t unknowns, std::size_t first_lattice, std::size_t b,
+            std::size_t unknowns, std::size_t first_lattice, std::size_t b, std::size_t first_size,
             pixelrefinement::Likelihood likelihood, PlainFactors& sums)
       : shot_(shot)
       , unknowns_(unknowns)
       , first_lattice_(first_lattice)
       , b_(b)
+      , first_size_(first_size)
       , likelihood_(likelihood)
       , sums_(sums)
       , scores_(shot.segments.size()) {
     for (const auto& s : shot.segments)
       c_.push_back(std::exp(2 * x[std::size_t(s.unknown)] + x[lattice_of(s)] -
-                            0.5 * x[b] * double(s.inv_d2)));
+                            0.5 * x[b] * double(s.inv_d2) + double(s.by_size) * x[size_of(s)]));
   }
 
   void add(double value, double background, double readout, std::span<const PlainPart> parts,
@@ -67,6 +68,7 @@ public:
       dm[std::size_t(s.unknown)] += 2 * light;
       dm[lattice_of(s)] += light;
       dm[b_] -= 0.5 * double(s.inv_d2) * light;
+      dm[size_of(s)] += double(s.by_size) * light;
       scores_[part.segment] += 2 * light * fit.slope;
     }
     add_change(parts, dm, fit);
@@ -81,12 +83,16 @@ private:
   std::size_t lattice_of(const pixelrefinement::StreamSegment& s) const {
     return unknowns_ + first_lattice_ + std::size_t(s.lattice);
   }
+  std::size_t size_of(const pixelrefinement::StreamSegment& s) const {
+    return first_size_ + std::size_t(s.lattice);
+  }
   void add_change(std::span<const PlainPart> parts, const std::vector<double>& dm,
                   const pixelrefinement::PixelFit& fit) {
     std::vector<std::size_t> touched{b_};
     for (const PlainPart& part : parts) {
       touched.push_back(std::size_t(shot_.segments[part.segment].unknown));
       touched.push_back(lattice_of(shot_.segments[part.segment]));
+      touched.push_back(size_of(shot_.segments[part.segment]));
     }
     std::sort(touched.begin(), touched.end());
     touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
@@ -97,7 +103,7 @@ private:
   }
 
   const pixelrefinement::ShotStream& shot_;
-  std::size_t unknowns_, first_lattice_, b_;
+  std::size_t unknowns_, first_lattice_, b_, first_size_;
   pixelrefinement::Likelihood likelihood_;
   PlainFactors& sums_;
   std::vector<double> c_, scores_;
@@ -110,11 +116,13 @@ inline PlainFactors plain_factors(std::span<const pixelrefinement::ShotStream> s
   PlainFactors sums;
   sums.gradient.resize(x.size()), sums.information.resize(x.size());
   sums.squares.resize(unknowns);
-  std::size_t lattice = 0;
+  std::size_t lattice = 0, lattices = 0;
+  for (const auto& shot : shots) lattices += std::size_t(shot.lattices);
   for (std::size_t i = 0; i < shots.size(); ++i) {
     const pixelrefinement::ShotStream& shot = shots[i];
     sums.shot_f.push_back(0), sums.shot_chi2.push_back(0);
-    PlainShot plain(shot, x, unknowns, lattice, x.size() - shots.size() + i, likelihood, sums);
+    const std::size_t b = unknowns + lattices + i, first_size = unknowns + lattices + shots.size();
+    PlainShot plain(shot, x, unknowns, lattice, b, first_size + lattice, likelihood, sums);
     for (std::size_t s = 0; s < shot.segments.size(); ++s)
       for (auto p = std::size_t(shot.segments[s].first);
            p < std::size_t(shot.segments[s].first + shot.segments[s].count); ++p) {

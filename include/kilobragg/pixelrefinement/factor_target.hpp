@@ -19,6 +19,7 @@ struct FactorTargetParams {
   Likelihood likelihood = Likelihood::Normal;
   bool scale_free = true; ///< the g of every lattice
   bool b_free = true;     ///< the B of every shot
+  bool size_free = true;  ///< the u of every lattice
 };
 
 /// f = sum of -ln p over the pixels that are not left out, of all ranks.
@@ -51,9 +52,9 @@ struct ShotAgreement {
   std::int64_t pixels = 0;
 };
 
-/// A pixel that one segment lights has m = b + c K, c = F^2 exp(g - B inv_d2 / 2); in shared pixels the parts
-/// add up. Variables: [ln F of all unknowns, the same on all ranks | g of every lattice held here, shot
-/// after shot | B of every shot held here]. Those that are not free have gradient and information 0.
+/// A pixel that one segment lights has m = b + c K, c = F^2 exp(g - B inv_d2 / 2 + by_size u); in shared
+/// pixels the parts add up. Variables: [ln F of all unknowns, the same on all ranks | g of every lattice held here, shot
+/// after shot | B of every shot held here | u, the change of ln N, of every lattice held here]. Those that are not free have gradient and information 0.
 /// Everything stays on the device. Sums over shots are in fixed point: f and gradient have the same bits
 /// for any number of ranks and any order and distribution of shots. Where "collective" is said all ranks
 /// must call.
@@ -74,6 +75,7 @@ public:
   /// Places in the vector of variables.
   std::size_t scale_of(std::size_t shot, std::size_t lattice) const;
   std::size_t b_of(std::size_t shot) const;
+  std::size_t size_of(std::size_t shot, std::size_t lattice) const;
   /// Pixels of each shot held here that were rejected.
   const std::vector<std::int64_t>& rejected() const;
 

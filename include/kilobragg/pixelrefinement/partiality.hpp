@@ -11,4 +11,9 @@ namespace kilobragg::pixelrefinement {
 /// 0, one much wider than the peak hardly ever does. The lattice must have Gaussian blocks.
 double partiality(const ShotModel& shot, std::size_t lattice, const models::Miller& hkl);
 
+/// d ln(photons of a whole peak) / d ln N, N of all axes together. A channel gives N^3 / sigma
+/// exp(-e^2 / (2 sigma^2)) with sigma^2 = n^T C n, of which the blocks have the share s, falling as N^-2:
+/// 3 + s (1 - e^2 / sigma^2), and the mean of that over channels by their light.
+double change_with_size(const ShotModel& shot, std::size_t lattice, const models::Miller& hkl);
+
 } // namespace kilobragg::pixelrefinement

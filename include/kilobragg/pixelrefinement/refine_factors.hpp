@@ -24,6 +24,7 @@ struct FactorPriors {
   double start_sigma = 0;    ///< of ln F; 0 = none
   double scale_sigma = 1;    ///< of g
   double b_sigma = 3;        ///< of B (angstrom^2)
+  double size_sigma = 0.1;   ///< of the change of ln N
 };
 
 struct Stage2Params {

@@ -6,7 +6,8 @@
 
 namespace kilobragg::pixelrefinement {
 
-/// A reflection in one shot. Its photons in a pixel are F^2 G exp(-B inv_d2 / 2) kernel.
+/// A reflection in one shot. Its photons in a pixel are F^2 G exp(-B inv_d2 / 2 + by_size u) kernel, u the
+/// change of ln N: the kernel's profile stays that of N as it was, its light follows to first order.
 struct StreamSegment {
   std::int32_t unknown = 0; ///< row of the FactorTable
   std::int32_t lattice = 0; ///< of the shot; each has its own G
@@ -14,6 +15,7 @@ struct StreamSegment {
   std::int64_t first = 0;   ///< of the pixels that it lights alone
   std::int32_t count = 0;
   bool left_out = false; ///< for cross-validation: its likelihood is reported, and refines nothing
+  float by_size = 0;     ///< d ln(photons) / d ln N of its lattice
 };
 
 /// A pixel that several segments light; its parts are [first, first + count) of ShotStream::parts. Where
@@ -33,7 +35,7 @@ struct ShotStream {
   std::int32_t lattices = 1;           ///< of the shot, also those that light nothing
   std::vector<StreamSegment> segments; ///< sorted by unknown
   std::vector<float>
-      kernel; ///< photons per F^2 with the shot's model as it stood: G and B are changes to it
+      kernel; ///< photons per F^2 with the shot's model as it stood: G, B and N are changes to it
   std::vector<float> value, background;
   std::vector<float> readout; ///< empty = 0; of one element = of all pixels but the shared ones
   std::vector<SharedPixel> shared;
