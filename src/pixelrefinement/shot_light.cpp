@@ -3,6 +3,7 @@
 
 #include "kernels/device.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace kilobragg::pixelrefinement {

@@ -11,6 +11,19 @@
 namespace kilobragg::pixelrefinement {
 namespace {
 
+/// A lattice before a panel that catches all its light.
+ShotModel shot_on_one_panel() {
+  ShotModel shot = testing::model_of_shot(1);
+  auto detector = std::make_shared<models::Detector>();
+  models::Panel panel;
+  panel.frame = {{1, 0, 0}, {0, -1, 0}, {-67.5, 67.5, -100}};
+  panel.image_size = {450, 450};
+  panel.pixel_size = {0.3, 0.3};
+  detector->panels.push_back(panel);
+  shot.detector = detector;
+  return shot;
+}
+
 /// Photons of one reflection on one panel that catches all of it, a beam of one wavelength.
 double photons(ShotModel shot, const Mat3& turn, const models::Miller& hkl, double wavelength) {
   shot.beam.wavelength = wavelength;
@@ -38,14 +51,7 @@ Mat3 onto_sphere(const Vec3& q, const Vec3& k0, double wavelength) {
 }
 
 TEST(Partiality, IsThePartOfThePhotonsThatAChannelGives) {
-  ShotModel shot = testing::model_of_shot(1);
-  auto detector = std::make_shared<models::Detector>();
-  models::Panel panel;
-  panel.frame = {{1, 0, 0}, {0, -1, 0}, {-67.5, 67.5, -100}};
-  panel.image_size = {450, 450};
-  panel.pixel_size = {0.3, 0.3};
-  detector->panels.push_back(panel);
-  shot.detector = detector;
+  ShotModel shot = shot_on_one_panel();
   shot.lattices[0].rotation = {{4e-6, 0, 0, 0, 1e-6, 0, 0, 0, 2e-6}};
   const auto table = testing::wilson_table(3, true, 0);
   const auto near = reflections_near(shot, expand_to_sphere(table), 0);
@@ -87,14 +93,7 @@ TEST(Partiality, OfAMonochromaticBeamIsOneOnTheSphere) {
 }
 
 TEST(Partiality, ChangeWithSizeIsThatOfTheModelsPhotons) {
-  ShotModel shot = testing::model_of_shot(1);
-  auto detector = std::make_shared<models::Detector>();
-  models::Panel panel;
-  panel.frame = {{1, 0, 0}, {0, -1, 0}, {-67.5, 67.5, -100}};
-  panel.image_size = {450, 450};
-  panel.pixel_size = {0.3, 0.3};
-  detector->panels.push_back(panel);
-  shot.detector = detector;
+  ShotModel shot = shot_on_one_panel();
   shot.lattices[0].rotation = 1e-6 * Mat3::identity();
   const auto near = reflections_near(shot, expand_to_sphere(testing::wilson_table(3, true, 0)), 0);
   ShotPixels whole;
