@@ -34,6 +34,11 @@ Vec3 axis(int i) { return {double(i == 0), double(i == 1), double(i == 2)}; }
 
 constexpr std::array<std::array<int, 2>, 6> pairs{{{0, 0}, {1, 1}, {2, 2}, {0, 1}, {0, 2}, {1, 2}}};
 
+/// By the leading minors of a symmetric matrix.
+bool is_positive_definite(const Mat3& m) {
+  return m(0, 0) > 0 && m(0, 0) * m(1, 1) - m(0, 1) * m(1, 0) > 0 && determinant(m) > 0;
+}
+
 /// Where v lies between the limits as the angle of ParameterRule, a little within them.
 double angle_of(double v, const ParameterRule& rule) {
   constexpr double margin = 1e-3;
@@ -69,7 +74,7 @@ void ParameterSpace::add_lattice(int lattice, const ParameterRules& rules) {
     add(Kind::Cell, lattice, i, rules.cell, 0);
   if (size_elements_ == SymmetricElements::One) {
     add(Kind::Size, lattice, 0, rules.size, std::cbrt(determinant(of.size)));
-  } else {
+  } else if (!rules.size.fixed) {
     for (int i = 0; i < static_cast<int>(size_elements_); ++i) {
       const auto& p = pairs[static_cast<std::size_t>(i)];
       add(i < 3 ? Kind::Size : Kind::SizeOffDiagonal, lattice, i,
@@ -191,6 +196,13 @@ ShotModel ParameterSpace::model(std::span<const double> x) const {
     a = rotation_by(rotation_of(x, int(l))) * ((Mat3::identity() + strain_of(x, int(l))) * a);
   }
   return model;
+}
+
+bool ParameterSpace::has_sizes(std::span<const double> x) const {
+  if (size_elements_ != SymmetricElements::Six) return true; // the diagonal is
+  const ShotModel now = model(x);
+  return std::all_of(now.lattices.begin(), now.lattices.end(),
+                     [](const ShotLattice& l) { return is_positive_definite(l.size); });
 }
 
 ParameterDirection ParameterSpace::direction(const Parameter& p, double slope,

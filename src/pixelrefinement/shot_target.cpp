@@ -177,6 +177,7 @@ double ShotTarget::evaluate(std::span<const double> x, const diffraction::Shoebo
                             std::span<double> gradient) {
   const std::size_t n = space_.size(), stride = light.photons.size();
   std::fill(gradient.begin(), gradient.end(), 0.0);
+  if (!space_.has_sizes(x)) return std::numeric_limits<double>::infinity();
   std::vector<double> unused(n), slopes;
   std::vector<std::size_t> modelled;
   slopes.reserve(counted_.size());

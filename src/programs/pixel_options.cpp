@@ -103,7 +103,8 @@ void declare_parameters(OptionSet& set, PixelOptions& o) {
   declare_rule(set, "RotXYZ", r.rotation, "the orientation (rad, from its start)");
   declare_rule(set, "ucell", r.cell, "the free parameters of the cell (relative change)");
   declare_rule(set, "Nabc", r.size, "the size of mosaic blocks (unit cells)");
-  declare_rule(set, "Ndef", r.size_off_diagonal, "the off-diagonal elements of N (unit cells)");
+  declare_rule(set, "Ndef", r.size_off_diagonal,
+               "the off-diagonal elements of N (unit cells; fixed with Nabc)");
   declare_rule(set, "eta_abc", r.spread, "the mosaic spread (rad, standard deviation)");
   declare_rule(set, "detz_shift", r.distance, "the detector's distance (mm, from its start)");
   declare_rule(set, "spec_offset", r.wavelength_offset, "the offset of wavelengths (angstrom)");
@@ -114,7 +115,8 @@ void declare_parameters(OptionSet& set, PixelOptions& o) {
           "at most 20.");
   set.add("pixels.init.eta_abc", o.init_eta_deg,
           "First mosaic spread (degrees); None = from the mosaicity of each still.");
-  set.add("pixels.Nabc_elements", o.size_elements, "Elements of N that are free: 1, 3 or 6.");
+  set.add("pixels.Nabc_elements", o.size_elements,
+          "Elements of N that are free: 1, 3 (as diffBragg's Nabc) or 6 (with Ndef).");
   set.add("pixels.eta_elements", o.spread_elements, "Elements of the mosaic spread: 1 or 3.");
 }
 

@@ -29,7 +29,7 @@ struct PixelOptions {
   double gain = 1, readout = 0; ///< counts per photon; rms counts
   double left_out = 0.02;
   std::optional<double> init_cells, init_eta_deg;
-  int size_elements = 3, spread_elements = 1;
+  int size_elements = 6, spread_elements = 1;
   pixelrefinement::ParameterRules rules;
   pixelrefinement::ShotPredictionParams predict_params;
   pixelrefinement::Stage1Params stage1_params;

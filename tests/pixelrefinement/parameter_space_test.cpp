@@ -250,6 +250,28 @@ TEST(ParameterSpace, FixedParametersAreLeftOut) {
   EXPECT_NEAR(moved.lattices[0].crystal.unit_cell().c, 60, 1e-9);
 }
 
+TEST(ParameterSpace, OffDiagonalElementsAreFixedWithN) {
+  ParameterRules rules;
+  rules.size.fixed = true;
+  const ParameterSpace space(testing::model_of_shot(1), rules);
+  for (std::size_t i = 0; i < space.size(); ++i)
+    EXPECT_FALSE(space.name(i).starts_with("N")) << space.name(i);
+}
+
+TEST(ParameterSpace, TellsMatricesThatAreNoSizes) {
+  ShotModel shot = testing::model_of_shot(2);
+  const auto has_sizes = [&](const Mat3& n) {
+    shot.lattices[1].size = n;
+    const ParameterSpace space(shot, {});
+    return space.has_sizes(space.start());
+  };
+  EXPECT_TRUE(has_sizes({{16, 0, 0, 0, 18, 0, 0, 0, 14}}));
+  EXPECT_TRUE(has_sizes({{16, 9, -4, 9, 24, 5, -4, 5, 13}}));
+  EXPECT_FALSE(has_sizes({{16, 18, 0, 18, 18, 0, 0, 0, 14}}));     // the first two axes
+  EXPECT_FALSE(has_sizes({{16, 0, 16, 0, 18, 0, 16, 0, 14}}));     // the first and the third
+  EXPECT_FALSE(has_sizes({{16, 13, -12, 13, 18, 8, -12, 8, 14}})); // each pair could be
+}
+
 TEST(ParameterSpace, NamesAreThoseOfDiffBragg) {
   ParameterRules rules = all_free();
   rules.size_elements = SymmetricElements::Six;

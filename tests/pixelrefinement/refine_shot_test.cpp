@@ -59,9 +59,30 @@ TEST(RefineShot, RecoversTheTruth) {
     EXPECT_GE(result.sigma_z_known, result.sigma_z);
     EXPECT_EQ(result.boxes, shot.pixels.boxes.size());
     EXPECT_LT(result.evaluations, 60);
-    EXPECT_EQ(result.parameters.size(), std::size_t(10 * lattices));
+    EXPECT_EQ(result.parameters.size(), std::size_t(13 * lattices));
     expect_truth(model, shot.truth);
   }
+}
+
+TEST(RefineShot, FindsBlocksThatLieAcrossTheEdgesOfTheCell) {
+  const Mat3 across{{16, 9, -4, 9, 24, 5, -4, 5, 13}};
+  PixelShot shot = make_pixel_shot({.sigma = 0.03, .size = across});
+  ShotModel model = perturbed(shot.truth);
+  model.lattices[0].size = 18 * Mat3::identity();
+  ASSERT_GT(set_first_scale(model, shot.pixels, shot.table, shot.sphere, {}), 0);
+  ShotModel along = model;
+  ShotPixels pixels = shot.pixels;
+  Stage1Params three;
+  three.rules.size_elements = diffraction::SymmetricElements::Three;
+  const double diagonal = refine_shot(along, pixels, shot.table, shot.sphere, three).f;
+  const double all = refine_shot(model, shot.pixels, shot.table, shot.sphere, {}).f;
+  EXPECT_EQ(model.state, ShotState::Refined);
+  EXPECT_LT(all, diagonal - 100);
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) EXPECT_NEAR(model.lattices[0].size(i, j), across(i, j), 2);
+  EXPECT_LT(
+      angle_between(model.lattices[0].crystal.a_matrix, shot.truth.lattices[0].crystal.a_matrix),
+      0.01);
 }
 
 TEST(RefineShot, ErrorsAreTrue) {

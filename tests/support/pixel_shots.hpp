@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <tuple>
@@ -121,7 +122,8 @@ struct PixelShotOptions {
   double readout = 0;
   double sigma = 0; ///< of ln F
   double d_min = 3;
-  double threshold = 20; ///< photons of a spot that gets a box
+  double threshold = 20;                   ///< photons of a spot that gets a box
+  std::optional<Mat3> size = std::nullopt; ///< N of all lattices in place of model_of_shot's
   bool bijvoet_apart = true;
   unsigned seed = 1;
 };
@@ -131,6 +133,7 @@ inline PixelShot make_pixel_shot(const PixelShotOptions& options) {
   shot.table = wilson_table(options.d_min, options.bijvoet_apart, options.sigma);
   shot.sphere = pixelrefinement::expand_to_sphere(shot.table);
   shot.truth = model_of_shot(options.lattices);
+  for (auto& lattice : shot.truth.lattices) lattice.size = options.size.value_or(lattice.size);
   const auto spots = pixelrefinement::predict_shot(shot.truth, shot.sphere,
                                                    pixelrefinement::mean_intensities(shot.table),
                                                    {.threshold = options.threshold});

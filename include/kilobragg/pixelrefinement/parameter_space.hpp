@@ -22,17 +22,18 @@ struct ParameterRule {
 
 /// Names and first values as in diffBragg (fix.*, mins.*, maxs.*, betas.* = sigma^2), in our units.
 struct ParameterRules {
-  ParameterRule scale{.low = 0, .high = 0};                      ///< G, relative; positive
-  ParameterRule rotation{.low = -0.02, .high = 0.02};            ///< RotXYZ (rad)
-  ParameterRule cell{.low = -0.03, .high = 0.03};                ///< free strains, relative
-  ParameterRule size{.low = 3, .high = 3000};                    ///< Nabc (unit cells)
-  ParameterRule size_off_diagonal{.low = -200, .high = 200};     ///< Ndef (unit cells)
-  ParameterRule spread{.low = 1e-6, .high = 0.02};               ///< eta_abc (rad)
-  ParameterRule distance{.fixed = true, .low = -10, .high = 10}; ///< detz_shift (mm)
+  ParameterRule scale{.low = 0, .high = 0};                  ///< G, relative; positive
+  ParameterRule rotation{.low = -0.02, .high = 0.02};        ///< RotXYZ (rad)
+  ParameterRule cell{.low = -0.03, .high = 0.03};            ///< free strains, relative
+  ParameterRule size{.low = 3, .high = 3000};                ///< Nabc (unit cells)
+  ParameterRule size_off_diagonal{.low = -200, .high = 200}; ///< Ndef (unit cells); fixed with Nabc
+  ParameterRule spread{.low = 1e-6, .high = 0.02};           ///< eta_abc (rad)
+  ParameterRule distance{.fixed = true, .low = -10, .high = 10};                ///< detz_shift (mm)
   ParameterRule wavelength_offset{.fixed = true, .low = -0.02, .high = 0.02};   ///< spec (angstrom)
   ParameterRule wavelength_scale{.fixed = true, .low = 0.95, .high = 1.05};     ///< spec
   ParameterRule b_factor{.fixed = true, .low = -100, .high = 1000, .sigma = 5}; ///< B (angstrom^2)
-  diffraction::SymmetricElements size_elements = diffraction::SymmetricElements::Three;
+  /// All six: edges of the cell are not the directions in which a real crystal is short or bent.
+  diffraction::SymmetricElements size_elements = diffraction::SymmetricElements::Six;
   diffraction::SymmetricElements spread_elements = diffraction::SymmetricElements::One;
 };
 
@@ -48,6 +49,9 @@ public:
   /// The start.
   std::vector<double> start() const;
   ShotModel model(std::span<const double> x) const;
+  /// False where N of a lattice is not positive definite. Peaks depend on N^T N alone, so that a way beyond
+  /// its singular matrices leads to a second copy of each model, and to the limits of the diagonal.
+  bool has_sizes(std::span<const double> x) const;
   /// How the model moves with each x at x.
   std::vector<diffraction::ParameterDirection> directions(std::span<const double> x) const;
   /// Sum of the restraints; adds their gradient and their curvature (diagonal).

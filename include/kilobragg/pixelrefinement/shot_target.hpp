@@ -47,7 +47,8 @@ public:
   /// What the model is to be asked for at x: all pixels of the boxes in use, box after box, at t = 0.
   LightRequest request(std::span<const double> x) const;
 
-  /// f and its gradient (size of the space); not finite where the model is not. `light` answers request(x).
+  /// f and its gradient (size of the space); not finite where the model is not, or where N is not that of a
+  /// block (ParameterSpace::has_sizes). `light` answers request(x).
   double evaluate(std::span<const double> x, const diffraction::ShoeboxView& light,
                   std::span<double> gradient);
   /// f without any light of the crystal, and without restraints.
