@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -52,9 +54,39 @@ TEST(FitNoisyPhotons, IsPoissonConvolvedWithANormal) {
         SCOPED_TRACE(testing::Message() << d << ' ' << m << ' ' << readout);
         const double density = plain_density(d, m, readout);
         if (density < 1e-200) continue;
-        EXPECT_NEAR(-fit_noisy_photons(d, m, readout).value, std::log(density), 1e-7);
+        EXPECT_NEAR(-fit_noisy_photons(d, m, readout).value, std::log(density), 1e-11);
         expect_slope([&](double x) { return fit_noisy_photons(d, x, readout); }, m);
       }
+}
+
+/// The same of many photons: logarithms of terms, in long double.
+long double plain_log_density(double d, double m, double readout) {
+  const auto log_term = [&](int n) {
+    const long double u = (d - n) / static_cast<long double>(readout);
+    return n * std::log(static_cast<long double>(m)) - m - std::lgamma(n + 1.0L) - u * u / 2;
+  };
+  long double largest = log_term(0), sum = 0;
+  for (int n = 0; n < 150000; ++n) largest = std::max(largest, log_term(n));
+  for (int n = 0; n < 150000; ++n) sum += std::exp(log_term(n) - largest);
+  return largest + std::log(sum / (readout * std::sqrt(2 * std::numbers::pi_v<long double>)));
+}
+
+TEST(FitNoisyPhotons, CountsManyPhotonsWhereverTheyAre) {
+  for (const auto& [d, m, readout] : {std::array{5000.0, 5100.0, 2.2},
+                                      {5000.4, 5000.0, 0.06},
+                                      {16.2, 15.5, 0.3},
+                                      {60000.0, 59000.0, 100.0},
+                                      {1e5, 10.0, 100.0},
+                                      {3.0, 4000.0, 30.0},
+                                      {-200.0, 3000.0, 20.0},
+                                      {40.0, 1e-6, 0.07},
+                                      {-3.0, 25.0, 0.05}}) {
+    SCOPED_TRACE(testing::Message() << d << ' ' << m << ' ' << readout);
+    const double expected = -static_cast<double>(plain_log_density(d, m, readout));
+    EXPECT_NEAR(fit_noisy_photons(d, m, readout).value, expected, 3e-12 * (1 + std::abs(expected)));
+    expect_slope(
+        [&, d = d, readout = readout](double x) { return fit_noisy_photons(d, x, readout); }, m);
+  }
 }
 
 TEST(FitNoisyPhotons, WithoutNoiseCountsPhotons) {
