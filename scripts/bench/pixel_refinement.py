@@ -265,7 +265,7 @@ def pulls_by_error(folder, results):
         f, sigma = (r["F(+)"], r["SIGF(+)"]) if "F(+)" in r else (r["F"], r["SIGF"])
         if f > 0 and sigma > 0:
             d2 = (r["H"] ** 2 + r["K"] ** 2) / 77.06 ** 2 + r["L"] ** 2 / 37.22 ** 2
-            pairs.append((sigma / f, math.log(f / truth[key(r)]), d2))
+            pairs.append((sigma / f, f / truth[key(r)], d2))
     # The scale is a smooth function of resolution: through the medians of forty groups, straight in 1/d^2.
     pairs.sort(key=lambda p: p[2])
     groups = [pairs[i * len(pairs) // 40:(i + 1) * len(pairs) // 40] for i in range(40)]
@@ -279,7 +279,8 @@ def pulls_by_error(folder, results):
         (x0, y0), (x1, y1) = knots[k - 1], knots[k]
         return y0 + (y1 - y0) * (d2 - x0) / (x1 - x0)
 
-    flat = sorted((p[0], (p[1] - scale(p[2])) / p[0]) for p in pairs)
+    # (F - scale F_true) / sigma(F)
+    flat = sorted((p[0], (1 - scale(p[2]) / p[1]) / p[0]) for p in pairs)
     eighths = [flat[i * len(flat) // 8:(i + 1) * len(flat) // 8] for i in range(8)]
     return [(quantile([p[0] for p in part], 0.5), half_width([p[1] for p in part]), rms([p[1] for p in part]),
              sum(p[1] for p in part) / len(part)) for part in [flat, *eighths] if part]

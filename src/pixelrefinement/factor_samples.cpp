@@ -75,8 +75,8 @@ private:
     if (has_error) sample.sum_f_over_sigma += 2 * std::max(0.0, m.all.intensity) / m.all.sigma;
     const auto truth = true_amplitude(m);
     if (!truth || !(*truth > 0) || !(m.all.intensity > 0) || !has_error) return;
-    const double log_ratio = 0.5 * std::log(m.all.intensity / scale_of(m)) - std::log(*truth);
-    sample.pulls.push_back(log_ratio / (0.5 * m.all.sigma / m.all.intensity));
+    const double f = std::sqrt(m.all.intensity / scale_of(m));
+    sample.pulls.push_back((f - *truth) / (0.5 * f * m.all.sigma / m.all.intensity));
   }
 
   void add_differences(const MergedIndex& plus, const MergedIndex& minus,

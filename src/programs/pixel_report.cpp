@@ -87,7 +87,7 @@ std::string factor_table_text(const FactorStatistics& table,
   if (table.has_truth)
     text += fmt::format(
         "\nTruth: after scale and B ({:.1f} A^2) fitted over shells; pulls are "
-        "(ln F - ln F_true) / sigma, their\nwidth half the range of 68 %. Completeness {:.1f} % of "
+        "(F - F_true) / sigma(F), their\nwidth half the range of 68 %. Completeness {:.1f} % of "
         "the true indices.",
         table.truth.b_factor, 100 * table.truth.completeness);
   return text;

@@ -121,7 +121,7 @@ std::string pulls_figure(std::vector<double> pulls) {
   std::sort(pulls.begin(), pulls.end());
   return figure_text(
       "Errors against the truth",
-      normal_histogram(histogram, "(ln F - ln F true) / sigma", "amplitudes",
+      normal_histogram(histogram, "(F - F true) / sigma(F)", "amplitudes",
                        "Errors against the truth", true),
       fmt::format("Median {:.2f}, width {:.2f} (half the range of 68 %); the line is 0 and 1. {}",
                   sorted_quantile(pulls, 0.5),

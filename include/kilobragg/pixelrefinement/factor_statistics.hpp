@@ -30,7 +30,8 @@ struct AnomalousAgreement {
   double cc = 0;
 };
 
-/// (ln F - ln F_true) / sigma(ln F): mean 0 and both widths 1 where errors are what sigma says.
+/// (F - F_true) / sigma(F): mean 0 and both widths 1 where errors are what sigma says. Of F and not of ln F, whose errors
+/// are not normal where F is weak.
 struct Pulls {
   std::int64_t count = 0;
   double mean = 0;

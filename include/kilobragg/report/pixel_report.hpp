@@ -51,7 +51,7 @@ struct PixelReportData {
   std::vector<BoxShown> boxes;
   std::vector<double> f_before, f_after; ///< amplitudes of the same indices, equal length
   std::vector<ShellShown> shells;        ///< low resolution first
-  std::vector<double> pulls;             ///< (ln F - ln F_true) / sigma, if the truth is known
+  std::vector<double> pulls;             ///< (F - F_true) / sigma(F), if the truth is known
 
   std::string program, version, options; ///< options in effect, as text
 };
