@@ -59,16 +59,16 @@ struct FactorArrays {
   std::int64_t block_count = 0;
   const ShotRange* shots = nullptr; ///< one more than shot_count
   std::int64_t shot_count = 0;
-  const std::uint8_t* on = nullptr; ///< [shot]; null = all
+  const std::uint8_t* on = nullptr; ///< [shot]; 0 = takes no part
 };
 
 /// Arrays on the device that launches fill.
 struct FactorRows {
-  double* c = nullptr; ///< [segment] F^2 exp(g - B inv_d2 / 2 + by_size u)
-  double *f = nullptr, *slope = nullptr, *chi2 = nullptr; ///< [segment]
+  double* c = nullptr;                   ///< [segment] F^2 exp(g - B inv_d2 / 2 + by_size u)
+  double *f = nullptr, *slope = nullptr; ///< [segment]
   double *of_factor = nullptr, *of_scale = nullptr, *of_b = nullptr,
          *of_size = nullptr;                                     ///< [segment] information
-  double *block_f = nullptr, *block_chi2 = nullptr;              ///< [block]
+  double* block_f = nullptr;                                     ///< [block]
   double *shared_slope = nullptr, *shared_information = nullptr; ///< [shared pixel]
 };
 
@@ -160,7 +160,7 @@ struct SegmentWork {
 
   KOKKOS_FUNCTION bool skips(std::int64_t row) const {
     const FactorSegment& s = in.segments[row];
-    const bool skipped = in.on != nullptr && in.on[s.shot] == 0;
+    const bool skipped = in.on[s.shot] == 0;
     if (skipped || (wanted == PixelSum::Information && s.left_out != 0)) {
       finish_with(row, {}, {});
       return true;
@@ -248,7 +248,7 @@ struct SegmentWork {
     const FactorSegment& s = in.segments[row];
     const double c = out.c[row];
     StreamSums sums = sum_own<T>(s, c, start);
-    if constexpr (wanted != PixelSum::Residual) sums.slope += c * sum_parts<T>(s, start);
+    sums.slope += c * sum_parts<T>(s, start);
     return sums;
   }
 
@@ -303,9 +303,7 @@ struct SegmentWork {
   KOKKOS_FUNCTION void finish_with(std::int64_t row, const StreamSums& sums,
                                    const Information& information) const {
     if constexpr (wanted != PixelSum::Information) out.f[row] = sums.f;
-    if constexpr (wanted != PixelSum::Residual)
-      out.slope[row] = in.segments[row].left_out != 0 ? 0 : sums.slope;
-    if constexpr (wanted == PixelSum::Residual) out.chi2[row] = sums.chi2;
+    out.slope[row] = in.segments[row].left_out != 0 ? 0 : sums.slope;
     if constexpr (wanted == PixelSum::Information) {
       out.of_factor[row] = information.of_factor;
       out.of_scale[row] = information.of_scale;
@@ -323,7 +321,7 @@ struct SharedWork {
 
   KOKKOS_FUNCTION bool skips(std::int64_t row) const {
     const SharedBlock& block = in.blocks[row];
-    if (in.on == nullptr || in.on[block.shot] != 0) return false;
+    if (in.on[block.shot] != 0) return false;
     finish_with(row, {});
     return true;
   }
@@ -354,13 +352,11 @@ struct SharedWork {
     const SharedFit<T> fit = fit_shared<likelihood, T>(d, m, variance);
     // Without light and background the wide logarithm would give a number all the same.
     const T f = select(held, select(m > 0.0, fit.f, constant<T>(NAN)), constant<T>(0));
-    const T u = d - m, chi2 = select(held, u * u / (m + variance), constant<T>(0));
     const double weight = block.left_out != 0 ? 0 : 1;
-    if constexpr (wanted != PixelSum::Residual)
-      store(weight * fit.slope, count, out.shared_slope + at);
+    store(weight * fit.slope, count, out.shared_slope + at);
     if constexpr (wanted == PixelSum::Information)
       store(weight * fit.information, count, out.shared_information + at);
-    return {diffraction::sum_of_lanes(f), 0, 0, diffraction::sum_of_lanes(chi2)};
+    return {diffraction::sum_of_lanes(f), 0, 0};
   }
 
   template <typename T>
@@ -380,7 +376,6 @@ struct SharedWork {
   }
   KOKKOS_FUNCTION void finish_with(std::int64_t row, const StreamSums& sums) const {
     if constexpr (wanted != PixelSum::Information) out.block_f[row] = sums.f;
-    if constexpr (wanted == PixelSum::Residual) out.block_chi2[row] = sums.chi2;
   }
 };
 
@@ -448,34 +443,30 @@ struct ShotSum {
   TwoPartSum f, left_out;
   std::int64_t bad =
       0; ///< segments and blocks that are not finite or too large; they are not added
-  double chi2 = 0;
 };
 
-/// The likelihood of every shot; `check` are slopes that must lie in range too, chi2 may be null.
+/// The likelihood of every shot; slopes must lie in range, too.
 struct ShotSumWork {
   FactorArrays in;
   FactorRows rows;
   SumRange range;
   double largest_slope;
-  bool residual;
   ShotSum* sums;
 
   KOKKOS_FUNCTION void operator()(std::int64_t shot) const {
     ShotSum sum;
     for (std::int64_t i = in.shots[shot].first_segment; i < in.shots[shot + 1].first_segment; ++i) {
       const bool left_out = in.segments[i].left_out != 0;
-      const bool steep = !residual && !(std::fabs(rows.slope[i]) <= largest_slope);
-      add(sum, rows.f[i], residual ? rows.chi2[i] : 0, left_out, steep);
+      const bool steep = !(std::fabs(rows.slope[i]) <= largest_slope);
+      add(sum, rows.f[i], left_out, steep);
     }
     for (std::int64_t i = in.shots[shot].first_block; i < in.shots[shot + 1].first_block; ++i)
-      add(sum, rows.block_f[i], residual ? rows.block_chi2[i] : 0, in.blocks[i].left_out != 0,
-          false);
+      add(sum, rows.block_f[i], in.blocks[i].left_out != 0, false);
     sums[shot] = sum;
   }
-  KOKKOS_FUNCTION void add(ShotSum& sum, double f, double chi2, bool left_out, bool steep) const {
+  KOKKOS_FUNCTION void add(ShotSum& sum, double f, bool left_out, bool steep) const {
     const bool added = !steep && (left_out ? sum.left_out : sum.f).add(f, range);
     if (!added) ++sum.bad;
-    if (!left_out) sum.chi2 += chi2;
   }
 };
 inline void sum_shots(const ShotSumWork& work) {

@@ -96,9 +96,7 @@ KOKKOS_FUNCTION inline double log_factorial(double n) {
 ///     t(n + 1) / t(n) = m / (n + 1) exp((d - n - 1/2) / readout^2),
 /// until terms matter no more: they fall ever faster on both sides of the largest. As n Poisson(n; m) =
 /// m Poisson(n - 1; m), the mean of n by these terms is m p(d - 1) / p(d).
-/// Not inline, as GCC 12 breaks off (in its pass "slp") where launches take it in.
-[[gnu::noinline]] KOKKOS_FUNCTION inline NoisyPhotons noisy_photons(double d, double m,
-                                                                    double readout) {
+KOKKOS_FUNCTION inline NoisyPhotons noisy_photons(double d, double m, double readout) {
   constexpr double negligible = 1e-17;
   const double per_variance = 1 / (readout * readout), fall = std::exp(-per_variance);
   const double top = std::round(likely_photons(d, m, readout)), away = d - top;

@@ -1,4 +1,4 @@
-// Sums over pixels of likelihood, slope, information and chi^2, eight pixels at once where the host runs.
+// Sums over pixels of likelihood, slope and information, eight pixels at once where the host runs.
 #pragma once
 
 #include "kernels/diffraction/wide.hpp"
@@ -11,21 +11,19 @@ using diffraction::lane;
 using diffraction::lanes;
 using diffraction::select;
 
-/// Which sums are wanted: f and slope; slope and information; f and chi^2.
-enum class PixelSum { Fit, Information, Residual };
+/// Which sums are wanted: f and slope; slope and information.
+enum class PixelSum { Fit, Information };
 
 /// Sums over some pixels of a segment, or of pixels that several segments share.
 struct StreamSums {
   double f = 0;           ///< -ln p, less what does not depend on the model
   double slope = 0;       ///< df / d ln c
   double information = 0; ///< of ln c
-  double chi2 = 0;        ///< of u^2 / (m + readout^2)
 
   KOKKOS_FUNCTION StreamSums& operator+=(const StreamSums& other) {
     f += other.f;
     slope += other.slope;
     information += other.information;
-    chi2 += other.chi2;
     return *this;
   }
 };
@@ -84,7 +82,7 @@ template <Likelihood likelihood, PixelSum wanted, typename T, Photons photons = 
 struct SegmentFit {
   static constexpr bool by_product = likelihood == Likelihood::Normal || photons == Photons::Few;
   LogProduct<T> log_v; ///< of V, or of m^d
-  T value{}, slope{}, information{}, chi2{};
+  T value{}, slope{}, information{};
 
   KOKKOS_FUNCTION void add(const StreamPixels<T>& p, double c) {
     const T light = c * p.kernel, m = p.background + light;
@@ -100,15 +98,14 @@ struct SegmentFit {
   }
 
   KOKKOS_FUNCTION void add_terms(const T& d, const T& m, const T& light, const T& v) {
-    const T u = d - m;
     if constexpr (likelihood == Likelihood::Normal) {
+      const T u = d - m;
       const T per_v = 1.0 / v, q = u * per_v;
       if constexpr (wanted != PixelSum::Information) {
         value = value + u * q;
         log_v.multiply(v);
       }
-      if constexpr (wanted != PixelSum::Residual)
-        slope = slope + (light * per_v) * (1.0 - u * (2.0 + q));
+      slope = slope + (light * per_v) * (1.0 - u * (2.0 + q));
       if constexpr (wanted == PixelSum::Information)
         information = information + light * light * (per_v * (1.0 + 0.5 * per_v));
     } else {
@@ -119,9 +116,8 @@ struct SegmentFit {
         log_v.multiply(small_power(m, diffraction::bits_of(d + shift)));
       } else if constexpr (wanted != PixelSum::Information)
         value = value + (m - d * diffraction::log_of(m));
-      if constexpr (wanted != PixelSum::Residual) slope = slope + (light - d * ratio);
+      slope = slope + (light - d * ratio);
       if constexpr (wanted == PixelSum::Information) information = information + light * ratio;
-      if constexpr (wanted == PixelSum::Residual) chi2 = chi2 + u * u / v;
     }
   }
   KOKKOS_FUNCTION void settle() {
@@ -130,10 +126,8 @@ struct SegmentFit {
 
   KOKKOS_FUNCTION StreamSums total() {
     using diffraction::sum_of_lanes;
-    StreamSums sums{sum_of_lanes(value), sum_of_lanes(slope), sum_of_lanes(information),
-                    sum_of_lanes(chi2)};
+    StreamSums sums{sum_of_lanes(value), sum_of_lanes(slope), sum_of_lanes(information)};
     if constexpr (likelihood == Likelihood::Normal) {
-      sums.chi2 = sums.f;
       sums.f = 0.5 * (sums.f + log_v.total());
       sums.slope *= 0.5;
     } else if constexpr (by_product) {
@@ -146,10 +140,10 @@ struct SegmentFit {
 /// One pixel with the convolved likelihood.
 template <PixelSum wanted>
 KOKKOS_FUNCTION inline StreamSums noisy_sums(const StreamPixels<double>& p, double c) {
-  const double light = c * p.kernel, m = p.background + light, u = p.value - m;
-  if (!(m > 0) || !(m < 1e12)) return {NAN, 0, 0, 0};
+  const double light = c * p.kernel, m = p.background + light;
+  if (!(m > 0) || !(m < 1e12)) return {NAN, 0, 0};
   const PixelFit fit = fit_noisy_photons(p.value, m, std::sqrt(p.variance));
-  return {fit.value, light * fit.slope, light * light * fit.information, u * u / (m + p.variance)};
+  return {fit.value, light * fit.slope, light * light * fit.information};
 }
 
 /// What is known of each pixel in the lanes by itself, where several segments share it: f (without what

@@ -64,8 +64,8 @@ struct DeviceColumns {
 
 /// What launches fill. Information has arrays of its own only once it is asked for.
 struct DeviceRows {
-  DeviceArray<double> c, f, slope, chi2, of_factor, of_scale, of_b, of_size;
-  DeviceArray<double> block_f, block_chi2, shared_slope, shared_information;
+  DeviceArray<double> c, f, slope, of_factor, of_scale, of_b, of_size;
+  DeviceArray<double> block_f, shared_slope, shared_information;
 
   FactorRows prepare(const DeviceColumns& columns, PixelSum wanted) {
     const std::size_t segments = columns.segments.extent(0), blocks = columns.blocks.extent(0),
@@ -73,17 +73,20 @@ struct DeviceRows {
     for (auto* array : {&c, &f, &slope}) grow(*array, segments);
     grow(block_f, blocks);
     grow(shared_slope, shared);
-    if (wanted == PixelSum::Residual) {
-      grow(chi2, segments);
-      grow(block_chi2, blocks);
-    }
     if (wanted == PixelSum::Information) {
       for (auto* array : {&of_factor, &of_scale, &of_b, &of_size}) grow(*array, segments);
       grow(shared_information, shared);
     }
-    return {c.data(),         f.data(),          slope.data(),        chi2.data(),
-            of_factor.data(), of_scale.data(),   of_b.data(),         of_size.data(),
-            block_f.data(),   block_chi2.data(), shared_slope.data(), shared_information.data()};
+    return {c.data(),
+            f.data(),
+            slope.data(),
+            of_factor.data(),
+            of_scale.data(),
+            of_b.data(),
+            of_size.data(),
+            block_f.data(),
+            shared_slope.data(),
+            shared_information.data()};
   }
 };
 
@@ -167,8 +170,8 @@ struct FactorTarget::State {
   std::size_t size() const { return unknowns + 2 * lattices + shots; }
 
   void count_pixels();
-  FactorArrays prepare(std::span<const double> at, bool all_shots);
-  ShotSumWork shot_work(const FactorArrays& in, const FactorRows& out, bool residual);
+  FactorArrays prepare(std::span<const double> at);
+  ShotSumWork shot_work(const FactorArrays& in, const FactorRows& out);
   void sum_over_shots(const FactorArrays& in, const ShotVariables<const double>& of_segment,
                       bool weigh, std::span<double> variables);
   std::vector<TwoPartSum> sum_over_segments(const double* of_segment, double factor, bool squared);
@@ -200,24 +203,21 @@ void FactorTarget::State::count_pixels() {
 }
 
 /// Sets c of all segments.
-FactorArrays FactorTarget::State::prepare(std::span<const double> at, bool all_shots) {
+FactorArrays FactorTarget::State::prepare(std::span<const double> at) {
   core::require(at.size() == size(), "{} variables where there are {}", at.size(), size());
   refill(x, at);
   FactorArrays in = columns.arrays();
-  if (!all_shots) {
-    refill(on_device, std::span<const std::uint8_t>(on));
-    in.on = on_device.data();
-  }
+  refill(on_device, std::span<const std::uint8_t>(on));
+  in.on = on_device.data();
   rows.prepare(columns, PixelSum::Fit);
   const double *scale = x.data() + unknowns, *b = scale + lattices, *change = b + shots;
   set_factors(in, {x.data(), scale, b, change}, rows.c.data());
   return in;
 }
 
-ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorRows& out,
-                                           bool residual) {
+ShotSumWork FactorTarget::State::shot_work(const FactorArrays& in, const FactorRows& out) {
   grow(shot_sums, shots);
-  return {in, out, f_range, 0.5 * unknown_range.largest, residual, shot_sums.data()};
+  return {in, out, f_range, 0.5 * unknown_range.largest, shot_sums.data()};
 }
 
 void FactorTarget::State::sum_over_shots(const FactorArrays& in,
@@ -287,10 +287,10 @@ void FactorTarget::switch_shots(std::span<const std::uint8_t> on) {
 
 FactorValue FactorTarget::evaluate(std::span<const double> x) {
   State& s = *state_;
-  const FactorArrays in = s.prepare(x, false);
+  const FactorArrays in = s.prepare(x);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Fit);
   stream<PixelSum::Fit>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, false));
+  sum_shots(s.shot_work(in, out));
 
   FactorValue result;
   result.range = s.f_range;
@@ -331,7 +331,7 @@ FactorValue FactorTarget::evaluate(std::span<const double> x) {
 
 std::vector<double> FactorTarget::information(std::span<const double> x) {
   State& s = *state_;
-  const FactorArrays in = s.prepare(x, false);
+  const FactorArrays in = s.prepare(x);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Information);
   stream<PixelSum::Information>(s.params.likelihood, in, out);
   std::vector<double> result = s.sum_of_ranks(s.sum_over_segments(out.of_factor, 4, false));
@@ -342,30 +342,11 @@ std::vector<double> FactorTarget::information(std::span<const double> x) {
 
 FactorScores FactorTarget::scores(std::span<const double> x) {
   State& s = *state_;
-  const FactorArrays in = s.prepare(x, false);
+  const FactorArrays in = s.prepare(x);
   const FactorRows out = s.rows.prepare(s.columns, PixelSum::Information);
   stream<PixelSum::Information>(s.params.likelihood, in, out);
   return {s.sum_of_ranks(s.sum_over_segments(out.slope, 2, true)), s.counts.segments_of,
           s.counts.pixels_of};
-}
-
-std::vector<ShotAgreement> FactorTarget::agreement(std::span<const double> x) {
-  State& s = *state_;
-  const FactorArrays in = s.prepare(x, true);
-  const FactorRows out = s.rows.prepare(s.columns, PixelSum::Residual);
-  stream<PixelSum::Residual>(s.params.likelihood, in, out);
-  sum_shots(s.shot_work(in, out, true));
-  std::vector<ShotAgreement> result;
-  for (const ShotSum& sum : fetch(s.shot_sums, s.shots)) {
-    const double f = sum.bad > 0 ? std::numeric_limits<double>::infinity() : sum.f.value(s.f_range);
-    result.push_back({f, sum.chi2, 0});
-  }
-  for (const FactorSegment& segment : s.host.segments)
-    if (segment.left_out == 0)
-      result[static_cast<std::size_t>(segment.shot)].pixels += segment.count;
-  for (const SharedBlock& block : s.host.blocks)
-    if (block.left_out == 0) result[static_cast<std::size_t>(block.shot)].pixels += block.count;
-  return result;
 }
 
 } // namespace kilobragg::pixelrefinement

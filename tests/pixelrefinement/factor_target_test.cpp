@@ -148,11 +148,6 @@ TEST(FactorTarget, EqualsThePlainVersion) {
     expect_near(value.gradient, plain.gradient, 1e-11, "gradient");
     expect_near(target.information(x), plain.information, 1e-11, "information");
     expect_near(target.scores(x).squares, plain.squares, 1e-11, "square of scores");
-    const auto agreement = target.agreement(x);
-    for (std::size_t i = 0; i < shots.size(); ++i) {
-      EXPECT_NEAR(agreement[i].f, plain.shot_f[i], 1e-11 * std::abs(plain.shot_f[i]));
-      EXPECT_NEAR(agreement[i].chi2, plain.shot_chi2[i], 1e-11 * plain.shot_chi2[i]);
-    }
   }
 }
 
@@ -215,12 +210,10 @@ TEST(FactorTarget, CountsPixelsAndSegments) {
   auto target = make_target(shots, Likelihood::Normal);
   const auto x = variables_of(shots, numbers(5));
   const FactorValue value = target.evaluate(x);
-  std::int64_t all = 0, in_agreement = 0;
+  std::int64_t all = 0;
   for (const ShotStream& shot : shots) all += std::int64_t(shot.kernel.size() + shot.shared.size());
   EXPECT_EQ(value.pixels + value.left_out_pixels, all);
   EXPECT_GT(value.left_out_pixels, 0);
-  for (const ShotAgreement& shot : target.agreement(x)) in_agreement += shot.pixels;
-  EXPECT_EQ(in_agreement, value.pixels);
   const FactorScores scores = target.scores(x);
   std::vector<std::int64_t> pixels(unknowns);
   for (const ShotStream& shot : shots) {
@@ -359,8 +352,6 @@ TEST(FactorTarget, SwitchedOffIsAsIfAbsent) {
   EXPECT_EQ(a.gradient[all.b_of(0)], 0);
   EXPECT_EQ(information[all.scale_of(2, 0)], 0);
   EXPECT_EQ(a.gradient[all.b_of(3)], b.gradient[half.b_of(1)]);
-  EXPECT_GT(all.agreement(x)[0].pixels, 0);
-  EXPECT_GT(all.agreement(x)[0].chi2, 0);
 }
 
 TEST(FactorTarget, NamesTheShotsThatAreNotFinite) {

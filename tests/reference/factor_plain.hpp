@@ -18,7 +18,6 @@ struct PlainFactors {
   double f = 0, left_out = 0;
   std::vector<double> gradient, information,
       squares; ///< squares: of scores of segments, by unknown
-  std::vector<double> shot_f, shot_chi2;
 };
 
 struct PlainPart {
@@ -59,8 +58,6 @@ public:
       return;
     }
     sums_.f += fit.value;
-    sums_.shot_f.back() += fit.value;
-    sums_.shot_chi2.back() += (value - m) * (value - m) / (m + readout * readout);
     std::vector<double> dm(sums_.gradient.size());
     for (const PlainPart& part : parts) {
       const auto& s = shot_.segments[part.segment];
@@ -120,7 +117,6 @@ inline PlainFactors plain_factors(std::span<const pixelrefinement::ShotStream> s
   for (const auto& shot : shots) lattices += std::size_t(shot.lattices);
   for (std::size_t i = 0; i < shots.size(); ++i) {
     const pixelrefinement::ShotStream& shot = shots[i];
-    sums.shot_f.push_back(0), sums.shot_chi2.push_back(0);
     const std::size_t b = unknowns + lattices + i, first_size = unknowns + lattices + shots.size();
     PlainShot plain(shot, x, unknowns, lattice, b, first_size + lattice, likelihood, sums);
     for (std::size_t s = 0; s < shot.segments.size(); ++s)

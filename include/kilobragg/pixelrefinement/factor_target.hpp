@@ -46,12 +46,6 @@ struct FactorScores {
   std::vector<std::int64_t> pixels;   ///< of them; shared ones count once for each
 };
 
-/// How well one shot agrees with the model, pixels that are left out apart.
-struct ShotAgreement {
-  double f = 0, chi2 = 0; ///< chi2 = sum of (d - m)^2 / (m + readout^2)
-  std::int64_t pixels = 0;
-};
-
 /// A pixel that one segment lights has m = b + c K, c = F^2 exp(g - B inv_d2 / 2 + by_size u); in shared
 /// pixels the parts add up. Variables: [ln F of all unknowns, the same on all ranks | g of every lattice held here, shot
 /// after shot | B of every shot held here | u, the change of ln N, of every lattice held here]. Those that are not free have gradient and information 0.
@@ -79,7 +73,7 @@ public:
   /// Pixels of each shot held here that were rejected.
   const std::vector<std::int64_t>& rejected() const;
 
-  /// Collective. Shots held here with 0 take no part in anything but agreement(), until the next call.
+  /// Collective. Shots held here with 0 take no part in anything until the next call.
   void switch_shots(std::span<const std::uint8_t> on);
 
   /// Collective, with one message of 64-bit integers.
@@ -91,8 +85,6 @@ public:
   std::vector<double> information(std::span<const double> x);
   /// Collective: for a sandwich estimate, variance = squares / information^2.
   FactorScores scores(std::span<const double> x);
-  /// Of every shot held here, also those that are switched off; not finite where x is bad for it.
-  std::vector<ShotAgreement> agreement(std::span<const double> x);
 
 private:
   struct State;
