@@ -126,10 +126,12 @@ KOKKOS_FUNCTION inline NoisyPhotons noisy_photons(double d, double m, double rea
 /// Photons read with normal noise. Since d Poisson(n; m) / dm = Poisson(n - 1; m) - Poisson(n; m),
 ///     slope = 1 - p(d - 1) / p(d).
 /// The information is that of a normal with V = m + readout^2, right to 1 / V where either is large. m > 0.
+/// Not a number where d is none, or so large (10^15) that photons cannot be counted one by one.
 KOKKOS_FUNCTION inline PixelFit fit_noisy_photons(double d, double m, double readout) {
   if (readout < silent_readout) return fit_poisson(std::fmax(0.0, std::round(d)), m);
   const NoisyPhotons p = noisy_photons(d, m, readout);
-  return {-p.log_density, 1 - p.ratio, 1 / (m + readout * readout)};
+  const double value = std::isfinite(p.ratio) ? -p.log_density : NAN; // sums may overflow
+  return {value, 1 - p.ratio, 1 / (m + readout * readout)};
 }
 
 /// Which of these a refinement uses. NoisyPoisson is Poisson where the readout is silent.

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numbers>
 #include <random>
 
@@ -87,6 +88,19 @@ TEST(FitNoisyPhotons, CountsManyPhotonsWhereverTheyAre) {
     expect_slope(
         [&, d = d, readout = readout](double x) { return fit_noisy_photons(d, x, readout); }, m);
   }
+}
+
+TEST(FitNoisyPhotons, EndsWhereNumbersDo) {
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  for (const auto& [d, m] : {std::array{none, 5.0},
+                             {5.0, none},
+                             {infinite, 5.0},
+                             {-infinite, 5.0},
+                             {5.0, infinite},
+                             {1e300, 5.0},
+                             {-1e300, 5.0}})
+    EXPECT_FALSE(fit_noisy_photons(d, m, 0.3).value < 1e290) << d << ' ' << m;
 }
 
 TEST(FitNoisyPhotons, WithoutNoiseCountsPhotons) {
